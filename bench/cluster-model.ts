@@ -23,7 +23,7 @@ import {
 import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { formatDuration, parseDuration } from '#lib/formats'
-import { spreadSeconds } from '../src/product/operator/events/spread-seconds.ts'
+import { spreadOf } from '../src/product/operator/events/spread-seconds.ts'
 import { statusIntervalMs } from '../src/product/operator/status-interval.ts'
 import { createDefinitions } from '../test/support/custom-resources.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
@@ -47,6 +47,8 @@ const { nodes, volumes, objects, hours, speed, ...options } = benchOptions({
 /** Key Vault: transactions of secrets in ten seconds, for each vault and region. */
 const vaultBudget = 4000
 const windowMs = 10_000
+/** Default of the operator. */
+const signInsPerSecond = 15
 const keyvaultName = 'model-vault'
 const audience = 'api://AzureADTokenExchange'
 const sizes = [100, 1000, 5000, 10_000]
@@ -208,8 +210,9 @@ try {
     await lab.azure.setSecret(keyvaultName, name, 'changed')
     await take()
     const at = Date.now()
+    const atOnce = { spreadSeconds: 0, signInSpreadSeconds: 0 }
     const object = `https://${keyvaultName}.vault.azure.net/secrets/${name}`
-    const change = printClassChange({ id: `change-${at}`, at, seen: at, objects: [object], spreadSeconds: 0 })
+    const change = printClassChange({ id: `change-${at}`, at, seen: at, objects: [object], ...atOnce })
     const ref = { namespace: 'default', name: 'class-0' }
     await kube.patch(resources.secretProviderClasses, ref, {
       metadata: { annotations: { [classAnnotations.changed]: change } },
@@ -257,7 +260,7 @@ function clusterOfSize(size: number, { profile, rest, change }: Measured) {
   const readsOfTick = (rest.reads * intervalMs) / 3_600_000
   const peak = peakOfBursts({ nodes: size, size: readsOfTick, spanMs: intervalMs, windowMs })
   const perSecond = (perHour: number) => (perHour * size) / 3600
-  const spread = spreadSeconds(size, objects)
+  const { spreadSeconds: spread, signInSpreadSeconds } = spreadOf({ nodes: size, objects }, signInsPerSecond)
   const changeReads = (change?.reads ?? 0) * size
   const changePeak = peakOfBursts({ nodes: size, size: change?.reads ?? 0, spanMs: spread * 1000, windowMs })
   return {
@@ -276,6 +279,7 @@ function clusterOfSize(size: number, { profile, rest, change }: Measured) {
       : {
           'reads of a change': Math.round(changeReads),
           'spread s': spread,
+          'spread of sign-ins s': signInSpreadSeconds,
           'peak of it in 10 s': Math.round(changePeak),
         }),
   }

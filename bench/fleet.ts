@@ -5,7 +5,7 @@
  * and confirmation. Simulated are the clock, the sockets between driver and provider, files, the queue, and an API server that counts; the
  * vault's answers are those of a local Azure. kubelet's republish and the end of watches are left out. Aims are printed beside the figures.
  *
- *   node bench/fleet.ts [--nodes 100,1000] [--volumes 20] [--objects 10] [--hours 6] [--quiet 96] [--entra-limit 200] [--limit 180]
+ *   node bench/fleet.ts [--nodes 100,1000] [--volumes 20] [--objects 10] [--hours 6] [--quiet 96] [--entra-limit 200] [--sign-ins 15] [--limit 180]
  *
  * 1,000 nodes take about 70 s of a core and 1 GiB, 5,000 about ten minutes and 5 GiB (--nodes 5000 --limit 3600), 10,000 twenty minutes and 10 GiB.
  */
@@ -22,6 +22,7 @@ const values = benchOptions({
   hours: 6,
   quiet: 96,
   'entra-limit': 200,
+  'sign-ins': 15,
   /** Seconds for a size. */
   limit: 180,
   /** One size, in this process. 0: all sizes, each in a process of its own. */
@@ -49,6 +50,7 @@ async function runOne(nodes: number): Promise<void> {
     hours: values.hours,
     quietHours: values.quiet,
     entraLimit: values['entra-limit'],
+    signInsPerSecond: values['sign-ins'],
   }
   console.log(JSON.stringify(await runSize(options)))
   process.exit(0)
@@ -138,7 +140,7 @@ function startRow({ nodes, start, nodeKib, realSeconds, cpuSeconds }: SizeResult
 
 /** In a process of its own, so that the memory of one size is not that of another. */
 function spawnSize(size: number): Promise<SizeResult | undefined> {
-  const options = ['volumes', 'objects', 'hours', 'quiet', 'entra-limit'] as const
+  const options = ['volumes', 'objects', 'hours', 'quiet', 'entra-limit', 'sign-ins'] as const
   const flags = options.map((name) => `--${name}=${values[name]}`)
   const child = spawn(
     process.execPath,

@@ -309,6 +309,8 @@ async function restartOperator(cluster: Cluster): Promise<void> {
     } else await reportChanges(cluster, namespace)
 }
 
+const noSpread = { spreadSeconds: 0, signInSpreadSeconds: 0 }
+
 /** The annotation that the operator writes, for what has changed since the last one. */
 async function reportChanges({ unreported, operator, server, world }: Cluster, namespace: string): Promise<void> {
   if (operator?.isRunning === false) return
@@ -320,7 +322,7 @@ async function reportChanges({ unreported, operator, server, world }: Cluster, n
     at: Math.round(world.time.now),
     seen: Math.round(world.time.now),
     objects: objects.map((object) => `https://${namespace}.vault.azure.net/secrets/${object}/1f`),
-    spreadSeconds: world.random.pick([0, 0, 5]),
+    ...world.random.pick([noSpread, noSpread, { spreadSeconds: 5, signInSpreadSeconds: 20 }]),
   }
   const metadata = { annotations: { [classAnnotations.changed]: printClassChange(change) } }
   world.note(`the classes of ${namespace} report a change of ${objects.join(', ')}`)

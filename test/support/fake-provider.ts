@@ -4,6 +4,8 @@ import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUna
 import { parse } from 'yaml'
 import {
   CSIDriverProviderService,
+  type HeldToken,
+  heldTokenTrailer,
   type MountRequest,
   type MountResponse,
   type StaleContent,
@@ -29,6 +31,8 @@ export interface FakeProvider {
   stale: StaleContent | undefined
   /** Vaults that its answers name. */
   vaults: readonly string[]
+  /** The token that its answers report as held. */
+  heldToken: HeldToken | undefined
   /** Every Mount must carry a token for these. */
   requiredAudiences: readonly string[]
   /** True: a pod that mounts again gets `rotated` for every object, in version `v2`. */
@@ -73,6 +77,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     answer: undefined,
     stale: undefined,
     vaults: [],
+    heldToken: undefined,
     requiredAudiences: [],
     rotated: false,
     stop: () => Promise.resolve(server.forceShutdown()),
@@ -130,10 +135,11 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
   return provider
 }
 
-function trailerOf({ stale, vaults }: FakeProvider): Metadata {
+function trailerOf({ stale, vaults, heldToken }: FakeProvider): Metadata {
   const metadata = new Metadata()
   for (const [name, value] of stale === undefined ? [] : staleTrailers(stale)) metadata.set(name, value)
   if (vaults.length > 0) metadata.set(vaultsTrailer, vaultsText(vaults))
+  if (heldToken !== undefined) metadata.set(heldTokenTrailer, `${heldToken.identity}:${heldToken.ms}`)
   return metadata
 }
 

@@ -1,6 +1,6 @@
 import type { KubeClient } from '#kubernetes/client'
 import { Code } from '#kubernetes/grpc'
-import { type MountRequest, ProviderError } from '#kubernetes/provider-protocol'
+import { type MountRequest, ProviderError, parseHeldToken } from '#kubernetes/provider-protocol'
 import { silentLog } from '#lib'
 import { forEachLimited } from '#lib/async'
 import type { HttpClient } from '#lib/http'
@@ -70,10 +70,16 @@ function providerOf({ azure, time }: FleetNodeOptions, started: AsyncDisposableS
   const mount = openMount(config, { metrics: createProviderMetrics({ clock }), clock, started, client: azure })
   return {
     async mount(_provider: string, request: MountRequest) {
-      const { response, stale, vaults } = await mount(request).catch((error: unknown) => {
+      const {
+        response,
+        stale,
+        vaults,
+        heldToken: held,
+      } = await mount(request).catch((error: unknown) => {
         throw new ProviderError('rpc', Code.UNAVAILABLE, String(error))
       })
-      return { ...response, stale, vaults: vaults === '' ? [] : vaults.split(',') }
+      const heldToken = parseHeldToken(held)
+      return { ...response, stale, vaults: vaults === '' ? [] : vaults.split(','), heldToken }
     },
     version: () => Promise.reject(new Error('not in the model')),
     stop: () => {},

@@ -5,7 +5,7 @@ import { formatDuration } from '#lib/formats'
 import { createHttpClient } from '#lib/http'
 import { inlineTasks } from '#lib/worker'
 import { createEventsMetrics, createQueueSource } from '#product/operator'
-import { spreadSeconds } from '../../../src/product/operator/events/spread-seconds.ts'
+import { fewestSpread, spreadOf } from '../../../src/product/operator/events/spread-seconds.ts'
 import { startEvents } from '../../../src/product/operator/events/start-events.ts'
 import { statusIntervalWriter } from '../../../src/product/operator/status-interval.ts'
 import { countVolumes } from '../../../src/product/operator/volume-count.ts'
@@ -27,6 +27,8 @@ export interface SizeOptions {
   quietHours: number
   /** Requests of sign-ins in ten seconds, beyond which Entra is assumed to refuse. */
   entraLimit: number
+  /** `--events-sign-ins-per-second` of the operator. */
+  signInsPerSecond: number
 }
 
 export interface Phase {
@@ -188,11 +190,13 @@ function startOperator({ options, time, api: { kube }, messages }: Fleet): void 
     clock,
   })
   const onCount = statusIntervalWriter({ kube, driverName, log, clock })
-  const count = countVolumes({ kube, clock, log, onCount })
+  const fewestNodes = fewestSpread(options.signInsPerSecond)
+  const count = countVolumes({ kube, clock, log, fewestNodes, onCount })
   startEvents({
     ...{ kube, metrics, log, clock, sources: [source], tasks: inlineTasks(), namespaces: [] },
     pod: { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', name: 'operator' },
-    spreadSeconds: (namespace, className, objects) => spreadSeconds(count.nodesOf(namespace, className), objects),
+    spreadOf: (namespace, className, objects) =>
+      spreadOf({ nodes: count.nodesOf(namespace, className), objects }, options.signInsPerSecond),
     quiet: { driverName, intervalMs: options.quietHours * 3_600_000 },
   })
 }

@@ -56,6 +56,7 @@ app: keymount-operator
 {{- with .quietPollInterval }}
 - --events-quiet-poll-interval={{ . }}
 {{- end }}
+- --events-sign-ins-per-second={{ int .signInsPerSecond }}
 {{- with .cloud }}
 - --events-cloud={{ . }}
 {{- end }}

@@ -41,7 +41,7 @@ function startSource(options: Partial<TokenSourceOptions> = {}) {
       return (error as IdentityError).code
     }
   }
-  return { clock, entra, get }
+  return { clock, entra, get, heldMs: () => source.heldMs('me', request) }
 }
 
 /** A source that has a token, and asks for another one at the next call. */
@@ -132,6 +132,23 @@ test('a token is used longer by the load of its application', async () => {
   load = 0
   assert.equal(await get(), 'token 3')
   assert.deepEqual([...applications], ['/tenant/oauth2/v2.0/token client'])
+})
+
+test('a source reports for how long it gives a token without a sign-in', async () => {
+  const { clock, get, heldMs } = startSource()
+  assert.equal(heldMs(), 0)
+  await get()
+  assert.equal(heldMs(), 10 * minute)
+  await clock.advance(9 * minute)
+  assert.equal(heldMs(), minute)
+  await clock.advance(minute)
+  assert.equal(heldMs(), 0, 'it is valid, but the next call asks for another one')
+  const busy = startSource({ loadOf: () => 9 })
+  await busy.get()
+  assert.equal(busy.heldMs(), 55 * minute, 'by the load, until five minutes before its end')
+  const none = startSource({ holdMs: 0 })
+  await none.get()
+  assert.equal(none.heldMs(), 0)
 })
 
 test('without a time to hold tokens, each call gets one of its own', async () => {

@@ -13,6 +13,8 @@ export interface TokenSource {
   get(identityKey: string, credential: Credential, request: TokenRequest): Promise<AccessToken>
   /** Whether `get` has a token to give without a sign-in. */
   isHeld(identityKey: string, request: TokenRequest): boolean
+  /** For how many more milliseconds `get` gives the same token without a sign-in; 0 where it would sign in. */
+  heldMs(identityKey: string, request: TokenRequest): number
   /** Drops a token that the resource refused. */
   forget(identityKey: string, request: TokenRequest, refused: AccessToken): void
 }
@@ -73,6 +75,12 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return {
     get: (identityKey, credential, request) => getToken(state, cacheKey(identityKey, request), credential, request),
     isHeld: (identityKey, request) => (held.get(cacheKey(identityKey, request))?.until ?? 0) > state.clock.elapsed(),
+    heldMs(identityKey, request) {
+      const entry = held.get(cacheKey(identityKey, request))
+      if (entry === undefined) return 0
+      const until = Math.min(entry.until, entry.since + state.holdMs * (1 + entry.load))
+      return Math.max(until - state.clock.elapsed(), 0)
+    },
     forget(identityKey, request, refused) {
       const key = cacheKey(identityKey, request)
       if (held.get(key)?.token === refused) held.delete(key)

@@ -35,6 +35,7 @@ export async function startPush(context: DemoContext): Promise<Running> {
         vaults: [],
         queueVaults: [],
         quietIntervalMs: undefined,
+        signInsPerSecond: 0,
         namespaces: [],
         cloud: '',
         identity: { clientId, tenantId, tokenFile },

@@ -9,6 +9,7 @@ const change: ClassChange = {
   seen: Date.parse('2026-11-28T07:00:01.623Z'),
   objects: ['https://shop.vault.azure.net/secrets/db/1f'],
   spreadSeconds: 0,
+  signInSpreadSeconds: 0,
 }
 
 test('a change of a class has the text that drivers read', () => {
@@ -16,6 +17,15 @@ test('a change of a class has the text that drivers read', () => {
     printClassChange(change),
     '{"id":"e1","at":"2026-11-28T07:00:01.123Z","seen":"2026-11-28T07:00:01.623Z","objects":["https://shop.vault.azure.net/secrets/db/1f"],"spreadSeconds":0}',
   )
+})
+
+test('a longer spread for sign-ins is written beside the other, and one that is missing or shorter is the same', () => {
+  const text = printClassChange({ ...change, spreadSeconds: 7, signInSpreadSeconds: 67 })
+  assert.match(text, /"spreadSeconds":7,"signInSpreadSeconds":67}$/)
+  const spreadOf = (fields: object) => parseClassChange(JSON.stringify({ ...JSON.parse(text), ...fields }))
+  assert.equal(spreadOf({ signInSpreadSeconds: undefined })?.signInSpreadSeconds, 7)
+  assert.equal(spreadOf({ signInSpreadSeconds: 3 })?.signInSpreadSeconds, 7)
+  for (const wrong of [-1, 3601, '67']) assert.equal(spreadOf({ signInSpreadSeconds: wrong }), undefined, String(wrong))
 })
 
 test('more objects than fit are every object', () => {
@@ -38,14 +48,23 @@ test('what is printed is parsed as it was', () => {
         `https://shop.vault.azure.net/${collection}/${name}${version === null ? '' : `/${version}`}`,
     )
   const times = fc.integer({ min: 0, max: 4_000_000_000_000 })
+  const seconds = fc.integer({ min: 0, max: 3600 })
+  const spreads = fc
+    .tuple(seconds, seconds)
+    .map(([a, b]) => ({ spreadSeconds: Math.min(a, b), signInSpreadSeconds: Math.max(a, b) }))
   const changes = fc.record({
     id: fc.string({ minLength: 1, maxLength: 64 }),
     at: times,
     seen: times,
     objects: fc.array(id, { minLength: 1, maxLength: 8 }),
-    spreadSeconds: fc.integer({ min: 0, max: 3600 }),
+    spread: spreads,
   })
-  fc.assert(fc.property(changes, (one) => assert.deepEqual(parseClassChange(printClassChange(one)), { ...one })))
+  fc.assert(
+    fc.property(changes, ({ spread, ...rest }) => {
+      const one = { ...rest, ...spread }
+      assert.deepEqual(parseClassChange(printClassChange(one)), one)
+    }),
+  )
 })
 
 test('any other text gives undefined', () => {

@@ -14,6 +14,8 @@ export interface ClassChange {
   objects: readonly string[]
   /** Each driver waits a random part of this time before it reads, so that they do not all ask the vault at once. */
   spreadSeconds: number
+  /** The same for a driver whose provider has to sign in for the read, so that they do not all ask Entra at once. Not shorter. */
+  signInSpreadSeconds: number
 }
 
 /** In {@link ClassChange.objects}: each object of the class may have changed. */
@@ -44,7 +46,7 @@ export const classChangeLimits = {
   spreadSeconds: {
     value: 3600,
     unit: 'count',
-    what: 'seconds over which the drivers spread their reads after a change (spreadSeconds)',
+    what: 'seconds over which the drivers spread their reads and sign-ins after a change (spreadSeconds, signInSpreadSeconds)',
     beyond: 'Drivers ignore the annotation.',
   },
 } as const satisfies LimitTable
@@ -61,17 +63,19 @@ export function parseClassChange(text: string): ClassChange | undefined {
   const seen = Date.parse(stringOf(found.seen) ?? '')
   const objects = objectsOf(found.objects)
   const spreadSeconds = found.spreadSeconds ?? 0
+  // Operators before this field wrote none.
+  const signInSpreadSeconds = found.signInSpreadSeconds ?? spreadSeconds
   const isKnown = id !== '' && id.length <= longestId && !Number.isNaN(at) && !Number.isNaN(seen)
-  if (!isKnown || objects === undefined || !isSpread(spreadSeconds)) return undefined
-  return { id, at, seen, objects, spreadSeconds }
+  if (!isKnown || objects === undefined || !isSpread(spreadSeconds) || !isSpread(signInSpreadSeconds)) return undefined
+  return { id, at, seen, objects, spreadSeconds, signInSpreadSeconds: Math.max(spreadSeconds, signInSpreadSeconds) }
 }
 
 /** The text of the annotation. What does not fit is written as {@link everyObject}. */
 export function printClassChange(change: ClassChange): string {
-  const { id, at, seen, objects, spreadSeconds } = change
+  const { id, at, seen, objects, spreadSeconds, signInSpreadSeconds } = change
   if (id === '' || id.length > longestId) throw new Error(`id of a change: expected 1 to ${longestId} characters`)
-  if (!isSpread(spreadSeconds))
-    throw new Error(`spreadSeconds: found ${spreadSeconds}, ${atMost(classChangeLimits.spreadSeconds)}`)
+  for (const [name, value] of Object.entries({ spreadSeconds, signInSpreadSeconds }))
+    if (!isSpread(value)) throw new Error(`${name}: found ${value}, ${atMost(classChangeLimits.spreadSeconds)}`)
   const print = (list: readonly string[]) =>
     JSON.stringify({
       id,
@@ -79,6 +83,7 @@ export function printClassChange(change: ClassChange): string {
       seen: new Date(seen).toISOString(),
       objects: list,
       spreadSeconds,
+      ...(signInSpreadSeconds > spreadSeconds ? { signInSpreadSeconds } : {}),
     })
   const text = objectsOf(objects) === undefined ? print([everyObject]) : print(objects)
   return Buffer.byteLength(text) > classChangeLimits.bytes.value ? print([everyObject]) : text

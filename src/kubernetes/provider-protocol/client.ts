@@ -8,6 +8,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from './generated/provider.ts'
+import { type HeldToken, heldTokenIn } from './held-token.ts'
 import { type StaleContent, staleContent } from './stale-since.ts'
 import { vaultsIn } from './vaults-trailer.ts'
 
@@ -54,6 +55,8 @@ export interface MountAnswer extends MountResponse {
   stale?: StaleContent | undefined
   /** Hosts of the vaults that have its objects; empty where the provider named none. */
   vaults?: readonly string[] | undefined
+  /** Undefined where the next read of the volume signs in, as far as is known. */
+  heldToken?: HeldToken | undefined
 }
 
 /** Calls whichever providers have a socket on this node. Rejects with {@link ProviderError}, or the signal's reason. */
@@ -88,7 +91,8 @@ export function createProviderClient(options: ProviderClientOptions): ProviderCl
   return {
     async mount(provider, request, callOptions = {}) {
       const { response, trailer } = await call(state, provider, (client) => client.mount, request, callOptions)
-      return { ...response, stale: staleContent(trailer), vaults: vaultsIn(trailer) }
+      const heldToken = heldTokenIn(trailer)
+      return { ...response, stale: staleContent(trailer), vaults: vaultsIn(trailer), heldToken }
     },
     async version(provider, callOptions = {}) {
       const request = { version: 'v1alpha1' }

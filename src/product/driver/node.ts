@@ -10,6 +10,7 @@ import type { MemoryBudget } from './mount/memory-budget.ts'
 import type { Mounter } from './mount/mounter.ts'
 import type { Volumes } from './mount/volumes.ts'
 import type { ConfirmedEvents } from './rotation/confirmed-events.ts'
+import type { HeldTokens } from './rotation/held-tokens.ts'
 import type { RotationSchedule } from './rotation/rotation-schedule.ts'
 import type { Operations } from './rpc/operations.ts'
 import type { SecretSyncState } from './secrets/secret-sync-state.ts'
@@ -47,6 +48,9 @@ export interface Node {
   statusIntervalMs: number
   /** Events that the operator confirms: see quiet-polling.ts. */
   readonly confirmed: ConfirmedEvents
+  readonly heldTokens: HeldTokens
+  /** The next moment that was chosen for a check that has to sign in, by `clock.elapsed()`. */
+  signInAt: number
   /** Resolves when the volumes that were mounted before a restart are in {@link volumes}. */
   recovered: Promise<void>
 }

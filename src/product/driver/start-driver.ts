@@ -121,6 +121,8 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     tls: createTlsValues(tasks, clock),
     statusIntervalMs: defaultStatusIntervalMs,
     confirmed: noConfirmedEvents(),
+    heldTokens: new Map(),
+    signInAt: 0,
     recovered: Promise.resolve(),
   }
 }

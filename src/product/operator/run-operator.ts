@@ -6,7 +6,7 @@ import type { OperatorConfig } from './config.ts'
 import { createSources } from './events/create-sources.ts'
 import type { EventsConfig } from './events/events-config.ts'
 import { createEventsMetrics, type EventsMetrics } from './events/events-metrics.ts'
-import { spreadSeconds } from './events/spread-seconds.ts'
+import { fewestSpread, spreadOf } from './events/spread-seconds.ts'
 import { startEvents } from './events/start-events.ts'
 import { createOperatorMetrics, type OperatorMetrics } from './operator-metrics.ts'
 import { startRestart } from './restart/start-restart.ts'
@@ -41,7 +41,8 @@ function startParts(parts: PartsWorld): Running {
   if (events !== undefined || statusIntervalOf !== undefined) {
     const onCount =
       statusIntervalOf === undefined ? undefined : statusIntervalWriter({ kube, driverName: statusIntervalOf, log })
-    const count = countVolumes({ kube, clock: systemClock, log, onCount })
+    const fewestNodes = events === undefined ? undefined : fewestSpread(events.signInsPerSecond)
+    const count = countVolumes({ kube, clock: systemClock, log, fewestNodes, onCount })
     running.push(count)
     if (events !== undefined) running.push(eventsPart(events, parts, count))
   }
@@ -72,7 +73,8 @@ function eventsPart(
       events.quietIntervalMs === undefined
         ? undefined
         : { driverName: config.driverName, intervalMs: events.quietIntervalMs },
-    spreadSeconds: (namespace, className, objects) => spreadSeconds(count.nodesOf(namespace, className), objects),
+    spreadOf: (namespace, className, objects) =>
+      spreadOf({ nodes: count.nodesOf(namespace, className), objects }, events.signInsPerSecond),
   })
   return {
     async stop() {

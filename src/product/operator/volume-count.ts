@@ -5,7 +5,7 @@ import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
 export interface VolumeCount extends Running {
   /** Undefined before the first count. */
   volumes(): number | undefined
-  /** Nodes that have a volume of the class; 0 in a cluster of fewer than {@link manyNodes}. */
+  /** Nodes that have a volume of the class; 0 in a cluster of fewer than `fewestNodes`. */
   nodesOf(namespace: string, className: string): number
 }
 
@@ -13,6 +13,8 @@ export interface VolumeCountOptions {
   kube: KubeClient
   clock: Clock
   log: Log
+  /** Nodes of a smaller cluster are not kept. Default {@link manyNodes}. */
+  fewestNodes?: number | undefined
   /** Called after each count. */
   onCount?: ((volumes: number, signal: AbortSignal) => Promise<void>) | undefined
 }
@@ -30,7 +32,8 @@ interface Counted {
 }
 
 /** Counts the volumes at the start and every half hour. */
-export function countVolumes({ kube, clock, log, onCount }: VolumeCountOptions): VolumeCount {
+export function countVolumes(options: VolumeCountOptions): VolumeCount {
+  const { kube, clock, log, fewestNodes = manyNodes, onCount } = options
   const stopping = new AbortController()
   const { signal } = stopping
   let counted: Counted | undefined
@@ -38,7 +41,7 @@ export function countVolumes({ kube, clock, log, onCount }: VolumeCountOptions):
     while (!signal.aborted) {
       let waitMs = betweenCountsMs
       try {
-        counted = await count(kube, signal)
+        counted = await count(kube, fewestNodes, signal)
         await onCount?.(counted.volumes, signal)
       } catch (error) {
         if (signal.aborted) return
@@ -63,7 +66,7 @@ export function countVolumes({ kube, clock, log, onCount }: VolumeCountOptions):
   }
 }
 
-async function count(kube: KubeClient, signal: AbortSignal): Promise<Counted> {
+async function count(kube: KubeClient, fewestNodes: number, signal: AbortSignal): Promise<Counted> {
   const { items } = await kube.list(resources.secretProviderClassPodStatuses, {
     metadataOnly: true,
     signal,
@@ -74,7 +77,7 @@ async function count(kube: KubeClient, signal: AbortSignal): Promise<Counted> {
     }),
   })
   const byNamespace: Counted['byNamespace'] = new Map()
-  if (new Set(items.map(({ node }) => node)).size >= manyNodes)
+  if (new Set(items.map(({ node }) => node)).size >= fewestNodes)
     for (const [namespace, found] of Map.groupBy(items, (item) => item.namespace))
       byNamespace.set(
         namespace,

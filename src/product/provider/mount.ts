@@ -37,6 +37,8 @@ export interface MountResult {
   stale: StaleContent | undefined
   /** Hosts of the vaults of its objects, as the driver reads them. */
   vaults: string
+  /** For how long the next reads need no sign-in, as the driver reads it. */
+  heldToken: string
 }
 
 export type Mount = (request: MountRequest) => Promise<MountResult>
@@ -69,7 +71,8 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const freshness = freshnessOf(decoded, spec, { clock, arrived })
     const sources = await openSources(mounting, volume, { isNew, isUrgent, freshness })
     const files = await readFiles(mounting, volume, { sources, bytes, intervalMs: longestIntervalMs(decoded, spec) })
-    return { response: toResponse(files, spec), stale: sources.stale(), vaults: vaultsText(vaultHosts(volume)) }
+    const { stale, heldToken } = sources.outcome()
+    return { response: toResponse(files, spec), stale, vaults: vaultsText(vaultHosts(volume)), heldToken }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {

@@ -1,6 +1,6 @@
 import type { IdentityKeys, Proof } from '#azure/identity'
 import { type Vault, vaultAddress } from '#azure/keyvault'
-import type { StaleContent } from '#kubernetes/provider-protocol'
+import { heldTokenText, type StaleContent } from '#kubernetes/provider-protocol'
 import type { Clock, Log } from '#lib'
 import type { LastGood } from './last-good.ts'
 import type { MountSpec } from './mount-spec.ts'
@@ -42,8 +42,15 @@ export interface VolumeSources {
     from: { vaultName: string | undefined; label: string },
     readBy: (reader: VaultReader) => (vault: Vault) => Promise<T>,
   ): Promise<T>
+  outcome(): SourcesOutcome
+}
+
+/** After the reads so far. */
+export interface SourcesOutcome {
   /** About the values that did not come from their own vault just now; undefined for none. */
-  stale(): StaleContent | undefined
+  stale: StaleContent | undefined
+  /** The token that the next reads need no sign-in for, as the driver reads it. */
+  heldToken: string
 }
 
 export async function openSources(
@@ -75,10 +82,17 @@ export async function openSources(
   const onFound = (asked: number) => noteAge(used, asked)
   const memory = createMemoryReader({ lastGood, cloud, identityKey, maxAgeMs, onFound })
   const sources: Sources = { ...options, volume, isNew: purpose.isNew, proof, maxAgeMs, reader, memory, used }
-  if (purpose.isNew && !access.tokens.isHeld(identityKey, { cloud, resource: cloud.vaultResource })) {
+  const token = { cloud, resource: cloud.vaultResource }
+  if (purpose.isNew && !access.tokens.isHeld(identityKey, token)) {
     clock.after(signInSentMs, () => prepareVault(access, spec, (name) => vaultAddress(name, cloud.vaultSuffix)))
   }
-  return { read: (from, readBy) => readFrom(sources, from, readBy), stale: () => staleContentOf(used, clock) }
+  return {
+    read: (from, readBy) => readFrom(sources, from, readBy),
+    outcome: () => ({
+      stale: staleContentOf(used, clock),
+      heldToken: heldTokenText(identityKey, access.tokens.heldMs(identityKey, token)),
+    }),
+  }
 }
 
 function staleMsOf({ stale: { defaultMs, maxMs } }: SourcesOptions, { values }: MountSpec): number {

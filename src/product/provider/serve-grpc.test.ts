@@ -26,6 +26,7 @@ const nothing = {
   response: { objectVersion: [], files: [], error: undefined },
   stale: undefined,
   vaults: '',
+  heldToken: '',
 }
 
 test('a mount that hangs is answered before its caller gives up', async (t) => {

@@ -12,6 +12,7 @@ import {
 } from '#kubernetes/grpc'
 import {
   CSIDriverProviderService,
+  heldTokenTrailer,
   type MountRequest,
   staleTrailers,
   vaultsTrailer,
@@ -86,11 +87,14 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
 /** Reads are shared between callers, so a caller that leaves ends its own waiting and not the work. */
 function answerMount(mount: Mount) {
   return async (request: MountRequest, { signal, setTrailer }: RpcContext) => {
-    const { response, stale, vaults } = await untilAborted(mount(request), signal).catch((error: unknown) => {
-      throw abortedMount(error)
-    })
+    const { response, stale, vaults, heldToken } = await untilAborted(mount(request), signal).catch(
+      (error: unknown) => {
+        throw abortedMount(error)
+      },
+    )
     for (const [name, value] of stale === undefined ? [] : staleTrailers(stale)) setTrailer(name, value)
     if (vaults !== '') setTrailer(vaultsTrailer, vaults)
+    if (heldToken !== '') setTrailer(heldTokenTrailer, heldToken)
     return response
   }
 }

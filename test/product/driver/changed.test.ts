@@ -24,20 +24,27 @@ async function start(t: TestContext, overrides: DriverOverrides = {}) {
   return { driver: azure, clock }
 }
 
-function report(driver: TestDriver, clock: ManualClock, change: Partial<ClassChange>) {
+function report(driver: TestDriver, clock: ManualClock, change: Partial<ClassChange>, name = 'shop') {
   const text = printClassChange({
     id: 'event-1',
     at: clock.now() - 400,
     seen: clock.now(),
     objects: [idOf('foo')],
     spreadSeconds: 0,
+    signInSpreadSeconds: change.spreadSeconds ?? 0,
     ...change,
   })
   return driver.kube.patch(
     resources.secretProviderClasses,
-    { namespace: 'default', name: 'shop' },
+    { namespace: 'default', name },
     { metadata: { annotations: { 'keymount.dev/changed': text } } },
   )
+}
+
+/** Until the driver has seen so many changes of its classes. */
+function reports(driver: TestDriver, count: number) {
+  const seen = () => driver.log.filter((line) => line.includes('the class reports a change in the vault'))
+  return eventually(() => assert.equal(seen().length, count))
 }
 
 /** The changes that each Mount so far named. */
@@ -135,6 +142,52 @@ test('the reads after a change are spread, and the objects of changes that wait 
   await eventually(async () => assert.equal(await changedFor(driver), 'event-2'))
 })
 
+test('a node whose provider holds the token reads within the spread, and one that has to sign in within the spread for sign-ins', async (t) => {
+  const { driver, clock } = await start(t)
+  driver.provider.heldToken = { identity: 'a'.repeat(32), ms: 10 * minute }
+  await driver.mountedPod({ className: 'shop' })
+  t.mock.method(Math, 'random', () => 0.5)
+  const spread = { spreadSeconds: 2, signInSpreadSeconds: 100 }
+  await report(driver, clock, spread)
+  await reports(driver, 1)
+  await clock.advance(990)
+  assert.equal(driver.provider.mounts.length, 1)
+  await clock.advance(20)
+  await mounts(driver, 2)
+  await eventually(async () => assert.equal(await changedFor(driver), 'event-1'))
+
+  // The token has ended by then.
+  await clock.advance(11 * minute)
+  await report(driver, clock, { ...spread, id: 'event-2' })
+  await reports(driver, 2)
+  await clock.advance(49_900)
+  assert.equal(driver.provider.mounts.length, 2)
+  await clock.advance(200)
+  await mounts(driver, 3)
+})
+
+test('the classes of a node that change before its sign-in are read by that one sign-in, and each no later than within its own spread', async (t) => {
+  const { driver, clock } = await start(t)
+  const parameters = { objects: objectsAttribute(['foo', 'fookey']) }
+  for (const name of ['second', 'quick']) await driver.createClass(name, { provider: 'azure', parameters })
+  for (const className of ['shop', 'second', 'quick']) await driver.mountedPod({ className })
+  const random = t.mock.method(Math, 'random', () => 0.5)
+  await report(driver, clock, { signInSpreadSeconds: 100 })
+  await reports(driver, 1)
+  random.mock.mockImplementation(() => 0.01)
+  await report(driver, clock, { id: 'event-2', signInSpreadSeconds: 200 }, 'second')
+  await reports(driver, 2)
+  await clock.advance(49_900)
+  assert.equal(driver.provider.mounts.length, 3)
+  random.mock.mockImplementation(() => 0.5)
+  await report(driver, clock, { id: 'event-3', signInSpreadSeconds: 0 }, 'quick')
+  await reports(driver, 3)
+  await clock.advance(1)
+  await mounts(driver, 4)
+  await clock.advance(200)
+  await mounts(driver, 6)
+})
+
 for (const outcome of ['is answered', 'fails'])
   test(`a change that is reported during a check that ${outcome} is read for right after it`, async (t) => {
     const { driver, clock } = await start(t)
@@ -149,8 +202,7 @@ for (const outcome of ['is answered', 'fails'])
     driver.provider.answer = undefined
     driver.provider.objects.set('fookey', { content: 'new', version: 'v2' })
     await report(driver, clock, { id: 'event-2', objects: [idOf('fookey')] })
-    const seen = () => driver.log.filter((line) => line.includes('the class reports a change in the vault'))
-    await eventually(() => assert.equal(seen().length, 2))
+    await reports(driver, 2)
     if (outcome === 'fails') held.reject(new ProviderFault(14, '[vault-timeout] the vault does not answer'))
     else held.resolve(unchanged)
     await eventually(async () => {

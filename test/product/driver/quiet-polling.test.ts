@@ -212,7 +212,7 @@ test('a change that is reported is read at once, and the volume stays at the int
   await mount()
   await confirmFor(20 * minute)
   await checks(1)
-  const change = { id: 'e1', at: clock.now(), seen: clock.now(), spreadSeconds: 0 }
+  const change = { id: 'e1', at: clock.now(), seen: clock.now(), spreadSeconds: 0, signInSpreadSeconds: 0 }
   const text = printClassChange({ ...change, objects: [`https://${shop}/secrets/foo/2`] })
   await driver.kube.patch(
     resources.secretProviderClasses,

@@ -82,7 +82,7 @@ for (const transport of ['queue', 'namespace topic'] as const) {
     await lab.operate(lab.transport)
     // The first events may come before the nodes are counted.
     let events = 0
-    const { objects, spreadSeconds } = await until('a spread', async () => {
+    const { objects, spreadSeconds, signInSpreadSeconds } = await until('a spread', async () => {
       await lab.send({ id: `e${++events}`, version: 'a1' })
       await sleep(1500)
       const change = await lab.change('app')
@@ -90,6 +90,7 @@ for (const transport of ['queue', 'namespace topic'] as const) {
     })
     assert.deepEqual(objects, [`${secrets}/db/a1`])
     assert.equal(spreadSeconds, 6, '900 reads at 150 in a second')
+    assert.equal(signInSpreadSeconds, 20, '300 sign-ins at 15 in a second')
   })
 
   test(`${transport}: a class is found however late it is created or edited`, async (t) => {

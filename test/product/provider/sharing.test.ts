@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { status } from '@grpc/grpc-js'
+import { type Metadata, status } from '@grpc/grpc-js'
+import { type HeldToken, heldTokenIn } from '#kubernetes/provider-protocol'
 import { sleep } from '#lib'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -24,6 +25,26 @@ test('a storm of pods of one identity costs one sign-in and one read per object'
   const answers = await Promise.all(Array.from({ length: 100 }, () => mount(request)))
   assert.ok(answers.every(({ files }) => files.length === 10))
   assert.deepEqual(await lab.takeCounts(), { 'entra.token': 1, 'vault.secret.get': 10 })
+})
+
+test('each answer names how long the next reads of its identity need no sign-in', async (t) => {
+  const { lab, request } = await startWithTen(t)
+  const clock = createManualClock(Date.now())
+  const { mount } = await lab.startProvider({ clock })
+  const heldAfter = async () => {
+    let held: HeldToken | undefined
+    const onTrailer = (trailer: Metadata) => {
+      held = heldTokenIn(trailer)
+    }
+    await mount(request, { onTrailer })
+    return held
+  }
+  const first = await heldAfter()
+  assert.equal(first?.ms, 600_000)
+  await clock.advance(599_000)
+  assert.deepEqual(await heldAfter(), { ...first, ms: 1000 })
+  await clock.advance(1000)
+  assert.deepEqual(await heldAfter(), first, 'another sign-in of the same identity')
 })
 
 test('what was read serves others for five seconds and not longer; the token for ten minutes and not longer', async (t) => {

@@ -5,7 +5,7 @@ import { changedAttribute, intervalAttribute, maxAgeAttribute } from '#kubernete
 import { until } from '../../support/eventually.ts'
 import { keysFrom, startSyncLab } from './sync-lab.ts'
 
-const change = { at: Date.now(), seen: Date.now(), objects: ['*'], spreadSeconds: 0 }
+const change = { at: Date.now(), seen: Date.now(), objects: ['*'], spreadSeconds: 0, signInSpreadSeconds: 0 }
 
 const db = [{ objectName: 'db', objectType: 'secret' }]
 

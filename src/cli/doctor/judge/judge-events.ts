@@ -37,12 +37,12 @@ function judgeChanges({ cluster: { classes }, statuses, nowMs }: PodFacts): Obse
   })
   if (changes.length === 0)
     return [fine('no change was passed on to these classes (events.enabled of the chart); they are polled')]
-  return changes.map(({ className, namespace, at, spreadSeconds }) => {
+  return changes.map(({ className, namespace, at, signInSpreadSeconds }) => {
     const status = statuses.value.find((one) => one.status?.secretProviderClassName === className)
     const checked = Date.parse(status?.metadata.annotations?.[statusAnnotations.lastCheck] ?? '')
     const time = new Date(at).toISOString()
     if (checked >= at) return fine(`class ${className}: checked after the change of ${time}`)
-    if (nowMs - at < spreadSeconds * 1000 + graceMs)
+    if (nowMs - at < signInSpreadSeconds * 1000 + graceMs)
       return fine(`class ${className}: a change of ${time} is being applied`)
     return warn('change-not-applied', `class ${className}: no check is recorded after the change of ${time}`, [
       commandLine('keymount', 'rotate', className, '-n', namespace),

@@ -101,7 +101,8 @@ function contentOf(fallback: Fallback, secret: Secret, named: ReadonlyMap<string
   const { node, name, failure } = fallback
   const reason = `Secret "${name}" (fallbackSecretName) filled the volume: ${failure.message}`
   const stale = { since: writtenAt(node, secret), reason }
-  return { files: filesOf(fallback, secret, named), versions: versionsOf(secret), large: false, stale, vaults: [] }
+  const files = filesOf(fallback, secret, named)
+  return { files, versions: versionsOf(secret), large: false, stale, vaults: [], tokenOf: undefined }
 }
 
 /** Room for the provider's reason in an event of 1,024 characters, most of which kubelet takes for its own words. */

@@ -13,6 +13,7 @@ import {
 import type { VolumeFile } from '#kubernetes/volume-files'
 import { SecretValue } from '#lib'
 import type { Node } from '../node.ts'
+import { rememberToken } from '../rotation/held-tokens.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import { type PublishRequest, tokensKey } from '../rpc/publish-request.ts'
@@ -29,6 +30,8 @@ export interface VolumeContent {
   stale: StaleContent | undefined
   /** Hosts of the vaults that have its objects; empty where the provider named none. */
   vaults: readonly string[]
+  /** Whose token the provider holds after the read; undefined where it holds none. See {@link HeldToken}. */
+  tokenOf: string | undefined
 }
 
 export interface FetchOptions {
@@ -74,7 +77,9 @@ export async function fetchContent(
     const what = `provider "${provider}" answered without any object version; list at least one object in the class`
     throw fail('GRPCProviderError', Code.UNKNOWN, codedText('provider-answer-empty', what))
   }
-  return { ...contentOf(response), large, stale: response.stale, vaults: response.vaults ?? [] }
+  const { stale, vaults = [], heldToken } = response
+  const tokenOf = rememberToken(node.heldTokens, heldToken, node.clock)
+  return { ...contentOf(response), large, stale, vaults, tokenOf }
 }
 
 /**

@@ -21,6 +21,8 @@ export interface FilledVolume {
   stale: StaleContent | undefined
   /** Hosts of the vaults whose events concern it; empty where they are not known. */
   vaults: readonly string[]
+  /** See {@link VolumeContent.tokenOf}. */
+  tokenOf: string | undefined
 }
 
 export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
@@ -38,7 +40,7 @@ export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
 export async function fillVolume(node: Node, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
   const { target, mountClass, current, signal, onStale } = options
   warnOfReserved(node, request, mountClass)
-  const { files, versions, large, stale, vaults: found } = await contentFor(node, request, options)
+  const { files, versions, large, stale, vaults: found, tokenOf } = await contentFor(node, request, options)
   signal.throwIfAborted()
   if (stale !== undefined) onStale?.(stale)
   // Providers of the first protocol version write into the target themselves and answer no files.
@@ -51,8 +53,8 @@ export async function fillVolume(node: Node, request: PublishRequest, options: F
   // The operator matches events with the class, and knows nothing of what the pod replaces in it.
   const vaults = mountClass.overridden ? [] : found
   return written === undefined
-    ? { versions, large, stale, vaults, changed: isDifferent(current, versions), digest: undefined }
-    : { versions, large, stale, vaults, ...written }
+    ? { versions, large, stale, vaults, tokenOf, changed: isDifferent(current, versions), digest: undefined }
+    : { versions, large, stale, vaults, tokenOf, ...written }
 }
 
 async function contentFor(node: Node, request: PublishRequest, options: FillOptions): Promise<VolumeContent> {

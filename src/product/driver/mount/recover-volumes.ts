@@ -100,6 +100,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
     vaults: [],
+    tokenOf: undefined,
     readAt: Number.NEGATIVE_INFINITY,
     quietMs: parseDuration(metadata.annotations?.[statusAnnotations.pollInterval] ?? ''),
     lastCheckAt,

@@ -79,6 +79,8 @@ export interface Volume {
   readonly intervalMs: number
   /** Hosts of the vaults that have its objects; empty where they are not known, or events of its class do not cover them. */
   readonly vaults: readonly string[]
+  /** Key of the token in `heldTokens` that its last read used; undefined where it is not known. */
+  readonly tokenOf: string | undefined
   /** When the last check that read every object began, by `clock.elapsed()`. */
   readonly readAt: number
   /** The longer interval for which {@link nextCheckAt} was recorded, while events are confirmed; undefined for its own. */

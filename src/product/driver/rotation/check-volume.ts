@@ -165,6 +165,7 @@ function changesOf(node: Node, before: Volume, { mountClass, filled, cause, star
     large: filled.large,
     intervalMs,
     vaults,
+    tokenOf: filled.tokenOf,
     readAt,
     quietMs,
     lastCheckAt: clock.now(),

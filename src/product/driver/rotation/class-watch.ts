@@ -1,4 +1,11 @@
-import { classAnnotations, everyObject, follow, resources, type SecretProviderClass } from '#kubernetes/client'
+import {
+  type ClassChange,
+  classAnnotations,
+  everyObject,
+  follow,
+  resources,
+  type SecretProviderClass,
+} from '#kubernetes/client'
 import type { Running } from '#lib'
 import { type ClassRef, classKey } from '../content/class-ref.ts'
 import { changeOf } from '../content/mount-class.ts'
@@ -128,10 +135,24 @@ function seeChange(
   const behind = volumes.all().filter(isBehind)
   if (behind.length === 0) return
   const seen = listed ? everythingChanged(change) : change
-  const at = checkDue(node, watched, change.spreadSeconds * 1000)
+  const at = readDue(node, watched, change, behind)
   log.info({ class: classKey(ref), volumes: behind.length }, 'the class reports a change in the vault')
   for (const volume of behind)
     volumes.update(volume.target, { ...wokenFor(volume, at), change: withChange(volume.change, seen) })
+}
+
+/**
+ * A random moment of the spread for which no sign-in is needed; otherwise one of the spread for sign-ins. A sign-in serves all classes that change
+ * until then, so that a node whose twenty classes change does not sign in at the first of twenty random moments.
+ */
+function readDue(node: Node, watched: WatchedClass, change: ClassChange, behind: readonly Volume[]): number {
+  const { clock, heldTokens } = node
+  const due = checkDue(node, watched, change.spreadSeconds * 1000)
+  if (behind.every(({ tokenOf = '' }) => (heldTokens.get(tokenOf) ?? 0) > due)) return due
+  const now = clock.elapsed()
+  const spreadMs = change.signInSpreadSeconds * 1000
+  if (node.signInAt <= now || node.signInAt > now + spreadMs) node.signInAt = now + Math.random() * spreadMs
+  return Math.max(node.signInAt, watched.checkedAt + betweenMs)
 }
 
 /** Longer than a provider shares what it has read. */

@@ -177,6 +177,7 @@ function newVolume(
     large: filled.large,
     intervalMs,
     vaults,
+    tokenOf: filled.tokenOf,
     readAt: startedAt,
     quietMs,
     lastCheckAt: clock.now(),

@@ -41,7 +41,8 @@ function worldOf(keys: readonly string[], changes: Record<string, ClassChange> =
   }
 }
 
-const annotationWorld = { before: undefined, spreadSeconds: 0, now: 5000, elapsed: 0 }
+const none = { spreadSeconds: 0, signInSpreadSeconds: 0 }
+const annotationWorld = { before: undefined, spread: none, now: 5000, elapsed: 0 }
 const one = worldOf(['blue/app'])
 
 test('an event is finished when all its classes are annotated', () => {
@@ -76,7 +77,7 @@ test('events of a class within a second are one change with the newest id and th
     at: 40,
     seen: 5000,
     objects: [`${url}/db/d`, `${url}/cache/b`],
-    spreadSeconds: 0,
+    ...none,
   })
   assert.deepEqual(changeWritten(backlog, change, 1100), burst)
 })
@@ -87,9 +88,9 @@ test('a change repeats the objects of the changes just before it, its own and th
   changeWritten(backlog, takePending(backlog, 'blue/app'), 0)
   accept(backlog, [event('e2', { name: 'cache' })], one)
   const change = takePending(backlog, 'blue/app')
-  const before = { id: 'x', at: 0, seen: 4000, objects: [`${url}/tls/9`], spreadSeconds: 0 }
+  const before = { id: 'x', at: 0, seen: 4000, objects: [`${url}/tls/9`], ...none }
   const objects = (elapsed: number, now: number) =>
-    annotationOf(backlog, change, { before, spreadSeconds: 0, now, elapsed }).objects
+    annotationOf(backlog, change, { before, spread: none, now, elapsed }).objects
   assert.deepEqual(objects(1000, 5000), [`${url}/tls/9`, `${url}/db/e1`, `${url}/cache/e2`])
   assert.deepEqual(objects(60_000, 60_000), [`${url}/cache/e2`])
 })
@@ -135,7 +136,7 @@ test('an event that comes twice is processed once, and both deliveries are finis
 
 test('what an operator that ended has written is not written again', () => {
   const objects = [`${url}/db/e5`, `${url}/cache/e4`]
-  const written: ClassChange = { id: 'e5', at: 50, seen: 60, objects, spreadSeconds: 0 }
+  const written: ClassChange = { id: 'e5', at: 50, seen: 60, objects, ...none }
   const world = worldOf(['blue/app'], { 'blue/app': written })
   const covered = [event('e5', { at: 50 }), event('e4', { at: 40, name: 'cache' })]
   assert.deepEqual(accept(createBacklog(), covered, world), { finished: covered, ignored: ['duplicate', 'duplicate'] })

@@ -1,5 +1,6 @@
 import { type ClassChange, classChangeLimits, everyObject } from '#kubernetes/client'
 import { type ClassIndex, namespaceOf } from './class-index.ts'
+import type { Spread } from './spread-seconds.ts'
 import type { IgnoredReason, VaultEvent } from './vault-event.ts'
 
 /** A class that is to be annotated. */
@@ -212,14 +213,14 @@ export function takePending(backlog: Backlog, key: string): PendingChange {
 export interface ChangeWorld {
   /** The annotation that the class has, for what another operator wrote just before. */
   before: ClassChange | undefined
-  spreadSeconds: number
+  spread: Spread
   now: number
   elapsed: number
 }
 
 /** The annotation of a change. */
 export function annotationOf({ written }: Backlog, change: PendingChange, world: ChangeWorld): ClassChange {
-  const { before, spreadSeconds, now, elapsed } = world
+  const { before, spread, now, elapsed } = world
   const recent = [...(written.get(change.key)?.objects.values() ?? [])].filter(({ at }) => elapsed - at < repeatMs)
   const others = before !== undefined && now - before.seen < repeatMs ? before.objects : []
   const objects = new Map([...others, ...recent.map(({ id }) => id)].map((id) => [withoutVersion(id), id]))
@@ -230,7 +231,7 @@ export function annotationOf({ written }: Backlog, change: PendingChange, world:
     at: change.newest.at,
     seen: change.seen,
     objects: isAll ? [everyObject] : [...objects.values()],
-    spreadSeconds: Math.min(spreadSeconds, classChangeLimits.spreadSeconds.value),
+    ...spread,
   }
 }
 

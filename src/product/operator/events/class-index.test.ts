@@ -74,7 +74,7 @@ test('a class that only selects objects gets no name: its author need not have a
   assert.match(id, /^https:\/\/shop\.vault\.azure\.net\/secrets\/~[0-9a-f]{32}\/a1$/)
   // Changes of the same object are one object in the annotation, which takes it as an id.
   assert.deepEqual(index.match(event('secret', 'DB')).classes.get('evil/app'), [id])
-  const change = { id: 'e', at: 0, seen: 0, objects: [id], spreadSeconds: 0 }
+  const change = { id: 'e', at: 0, seen: 0, objects: [id], spreadSeconds: 0, signInSpreadSeconds: 0 }
   assert.deepEqual(parseClassChange(printClassChange(change))?.objects, [id])
 })
 

@@ -37,6 +37,13 @@ export const eventsFlags = {
     max: eventsConfirmationLimits.intervalMs.value,
     help: 'How often drivers poll volumes whose vaults all are in --events-vaults or --events-watch-vaults, while these are heard of; 0s for their own interval',
   },
+  'events-sign-ins-per-second': {
+    type: 'integer',
+    default: 15,
+    min: 0,
+    max: 10_000,
+    help: 'Nodes that may sign in for a changed class in a second: Entra publishes no limit, and 20 of an application are assumed; 0 for no limit',
+  },
   'events-namespaces': { type: 'strings', default: [], help: 'Only classes of these namespaces (default: all)' },
   'events-cloud': { type: 'string', default: '', help: 'Azure cloud of queue and vaults (default: AzurePublicCloud)' },
 } as const satisfies FlagSpecs
@@ -56,6 +63,8 @@ export interface EventsConfig {
   queueVaults: readonly string[]
   /** Of polling while events are confirmed, in milliseconds; undefined: drivers poll at their own intervals. */
   quietIntervalMs: number | undefined
+  /** Of the nodes of a class that has changed; 0: no limit. */
+  signInsPerSecond: number
   /** Empty: all. */
   namespaces: readonly string[]
   /** Name of the cloud; empty for the public one. */
@@ -83,6 +92,7 @@ export function eventsConfig(
     vaults: flags['events-watch-vaults'].flatMap((text) => parseWatchedVault(text, problems) ?? []),
     queueVaults: parseQueueVaults(flags, problems),
     quietIntervalMs: quietIntervalOf(flags, problems),
+    signInsPerSecond: flags['events-sign-ins-per-second'],
     namespaces: flags['events-namespaces'],
     cloud: flags['events-cloud'],
     identity: {

@@ -29,6 +29,7 @@ import { type ClassWatch, watchClasses } from './class-watch.ts'
 import { type Confirming, type QuietPolling, startConfirming } from './confirm-events.ts'
 import { eventsLimits } from './events-limits.ts'
 import type { EventsMetrics } from './events-metrics.ts'
+import type { Spread } from './spread-seconds.ts'
 import type { EventSource, VaultEvent } from './vault-event.ts'
 
 export interface EventsWorld {
@@ -42,8 +43,8 @@ export interface EventsWorld {
   namespaces: readonly string[]
   /** Events about the sources are recorded about it. */
   pod: ObjectReference
-  /** Seconds over which drivers spread their reads of a class. Default: none. */
-  spreadSeconds?: ((namespace: string, className: string, objects: number) => number) | undefined
+  /** Over how many seconds drivers spread their reads of a class. Default: none. */
+  spreadOf?: ((namespace: string, className: string, objects: number) => Spread) | undefined
   /** Undefined: drivers poll at their own intervals. */
   quiet?: QuietPolling | undefined
   clock?: Clock | undefined
@@ -234,6 +235,8 @@ async function writeChange(events: Events, change: PendingChange): Promise<void>
   await giveBack(events, changeWritten(backlog, change, clock.elapsed()))
 }
 
+const noSpread: Spread = { spreadSeconds: 0, signInSpreadSeconds: 0 }
+
 /** Gone, or an object that the API server does not take, which its author can cause: to try again would not help. */
 const refusals: ReadonlySet<number> = new Set([400, 404, 413, 422])
 
@@ -242,12 +245,12 @@ async function annotate(
   change: PendingChange,
 ): Promise<void> {
   const { key } = change
-  const { kube, metrics, spreadSeconds = () => 0 } = world
+  const { kube, metrics, spreadOf = () => noSpread } = world
   const [namespace = '', name = ''] = key.split('/')
   const annotation = annotationOf(backlog, change, {
     before: classes.changeOf(key),
     // A driver gets a volume as a whole: a provider that keeps no values reads all objects of the class.
-    spreadSeconds: spreadSeconds(namespace, name, index.objectsOf(key)),
+    spread: spreadOf(namespace, name, index.objectsOf(key)),
     now: clock.now(),
     elapsed: clock.elapsed(),
   })

@@ -35,6 +35,7 @@ function tokensWith(setting: Setting = {}) {
       return { token: SecretValue.of('token'), expiresAt: 0 }
     },
     isHeld: () => false,
+    heldMs: () => 0,
     forget: () => undefined,
   }
   const kube = {
