@@ -74,20 +74,23 @@ test(
     await t.test('upgrades and a rollback leave the registration as it is', async () => {
       const { resourceVersion } = await kube.list(resources.mutatingWebhookConfigurations)
       const without: string[] = []
+      let changes = 0
       const abort = new AbortController()
       const watching = (async () => {
         const options = { resourceVersion, signal: abort.signal }
         for await (const { object } of kube.watch(resources.mutatingWebhookConfigurations, options)) {
           if (!('metadata' in object) || object.metadata.name !== webhookNames.configuration) continue
+          changes++
           const [webhook] = (object as { webhooks?: { rules?: object[] }[] }).webhooks ?? []
           if ((webhook?.rules ?? []).length === 0) without.push(object.metadata.resourceVersion ?? '')
         }
-      })().catch(() => undefined)
+      })().catch((error: unknown) => assert.ok(abort.signal.aborted, String(error)))
       for (const seconds of ['9', '8']) {
         const values = [...common, ...good, ...set({ 'webhook.timeoutSeconds': seconds })]
         await run('upgrade', namespace, chartDirectory, ...values, '--wait')
       }
       await run('rollback', namespace, '3', '--wait')
+      await until('the watch to show the upgrades', () => changes >= 2)
       abort.abort(new Error('enough'))
       await watching
       assert.deepEqual(without, [])

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import { eventually } from './eventually.ts'
 import { findProgram } from './find-program.ts'
+import { freePort } from './free-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 const program = findProgram('docker-registry', 'KEYMOUNT_DOCKER_REGISTRY')
@@ -63,14 +63,4 @@ export async function startRegistry(t: TestContext, settings: RegistrySettings =
     if (!lines.join('').includes('listening on')) throw new Error('docker-registry does not listen yet')
   })
   return { host, log: () => lines.join('') }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -15,7 +15,9 @@ async function serve(t: TestContext, statuses: number[]): Promise<number> {
 }
 
 test('awaitReady() is content with the first 200', async (t) => {
-  await awaitReady({ port: await serve(t, [503, 503, 200]), pauseMs: 1 })
+  const statuses = [503, 503, 200, 200]
+  await awaitReady({ port: await serve(t, statuses), pauseMs: 1 })
+  assert.deepEqual(statuses, [200])
 })
 
 test('awaitReady() throws the last reason when no answer is 200', async (t) => {

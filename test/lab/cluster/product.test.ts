@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type KubeObject, type Resource, resources, type UntypedObject } from '#kubernetes/client'
 import { buildRootfs } from '#packaging/image'
 import { chartDirectory, needsHelm } from '../../packaging/charts/helm.ts'
 import { eventually } from '../../support/eventually.ts'
+import { freePort } from '../../support/free-port.ts'
 import { helmFor } from '../../support/helm.ts'
 import { startLocalAzure, type TestAzure } from '../../support/local-azure.ts'
 import { mayMount } from '../../support/may-mount.ts'
@@ -51,14 +50,6 @@ async function portFlags(): Promise<string[]> {
     ...['--set-string', `metricsAddr=${provider}`, '--set-string', `linux.metricsAddr=127.0.0.1:${driver}`],
     ...['--set', `livenessProbe.port=${health}`, '--set', `linux.healthzPort=${providerHealth}`],
   ]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 test('our chart, installed with helm as on any cluster, mounts a secret of the local Azure and writes nothing outside the state directory', {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
 import { type KubeClient, resources } from '#kubernetes/client'
 import { NodeClient, RegistrationClient } from '#kubernetes/csi'
-import { listen } from '#lib/http'
 import { createDefinitions } from '../../support/custom-resources.ts'
 import { podVolume, type TestPod, unary } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
+import { freePort } from '../../support/free-port.ts'
 import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { objectsOf } from '../../support/provider.ts'
@@ -245,10 +244,4 @@ async function startWindowsNode(t: TestContext): Promise<WindowsNode> {
   }
   t.after(() => node.kubelet.close())
   return node
-}
-
-async function freePort(): Promise<number> {
-  const server = await listen(createServer(), { host: '127.0.0.1', port: 0 })
-  await server.stop()
-  return server.port
 }

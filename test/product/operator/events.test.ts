@@ -120,17 +120,17 @@ for (const transport of ['queue', 'namespace topic'] as const) {
       const { signal } = stopping
       for await (const { object } of lab.kube.watch(resources.secretProviderClasses, {
         resourceVersion,
-        timeoutSeconds: 60,
         signal,
       }))
         if ('metadata' in object) texts.add(object.metadata.annotations?.[classAnnotations.changed] ?? '')
-    })().catch(() => undefined)
+    })().catch((error: unknown) => assert.ok(stopping.signal.aborted, String(error)))
     await lab.operate(lab.transport)
     const started = performance.now()
     for (let number = 1; number <= 150; number++) await lab.send({ id: `e${number}` })
     await until('the last event', async () => (await lab.change('app'))?.id === 'e150')
     await until('an empty queue', async () => (await lab.depth()) === 0)
     const seconds = (performance.now() - started) / 1000
+    await until('the watch to show the last event', () => [...texts].some((text) => text.includes('e150')))
     stopping.abort()
     await watching
     texts.delete('')

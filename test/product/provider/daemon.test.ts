@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { ServingStatus } from '#kubernetes/grpc'
 import { sleep } from '#lib'
+import { freePort } from '../../support/free-port.ts'
 import { connectProvider, failureOf, objectsOf } from '../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 
@@ -67,14 +68,6 @@ async function ready({ written, exited }: Pick<Daemon, 'written' | 'exited'>): P
     const over = await Promise.race([ended, new Promise<false>((resolve) => setTimeout(() => resolve(false), 20))])
     if (over) throw new Error(`the provider ended: ${written()}`)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 test("the daemon takes upstream's flags, honours the environment, and prints no secret", async (t) => {

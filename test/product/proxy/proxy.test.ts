@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
 import { proxyLimits } from '#product/proxy'
 import { eventually } from '../../support/eventually.ts'
+import { freePort } from '../../support/free-port.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 import { ask, spawnProxy, startProxyProcess, tokenTarget } from '../../support/proxy-process.ts'
@@ -268,9 +269,7 @@ describe('the process', () => {
 
   test('--probe keeps asking while nothing listens yet', async (t) => {
     const server = createServer((_, response) => response.end('ok'))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as AddressInfo
-    await new Promise((resolve) => server.close(resolve))
+    const port = await freePort()
     const probe = spawnProxy(t, ['proxy', '--probe', `--proxy-port=${port}`], {})
     const late = setTimeout(() => server.listen(port, '127.0.0.1'), 1500)
     t.after(() => {
