@@ -1,5 +1,5 @@
-import { type Clock, sleep, systemClock } from '#lib'
-import { createSingleFlight } from '#lib/async'
+import { type Clock, systemClock } from '#lib'
+import { createSingleFlight, settlesWithin } from '#lib/async'
 import type { AccessToken } from './access-token.ts'
 import type { AcquireToken } from './acquire-token.ts'
 import { applicationOf } from './exchange-token.ts'
@@ -106,18 +106,12 @@ async function getToken(
 
 /** A newer token, or the valid one where Entra gives none in time for a reason that passes. */
 async function newerOr({ clock }: State, entry: Held, newer: Promise<AccessToken>): Promise<AccessToken> {
-  const enough = new AbortController()
-  const late = sleep(patienceMs, { clock, signal: enough.signal }).then(
-    () => entry.token,
-    () => newer,
-  )
+  if (!(await settlesWithin(newer, patienceMs, { clock }))) return entry.token
   try {
-    return await Promise.race([newer, late])
+    return await newer
   } catch (error) {
     if (error instanceof IdentityError && error.retryable) return entry.token
     throw error
-  } finally {
-    enough.abort()
   }
 }
 

@@ -1,5 +1,5 @@
 import { SecretValue } from '#lib'
-import { listOf, parseJson, recordOf, stringOf } from '#lib/formats'
+import { listOf, parseJson, recordOf, stringOf, textsOf } from '#lib/formats'
 import type { HttpResponse } from '#lib/http'
 import { nameOfId, versionOfId } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
@@ -58,10 +58,7 @@ function reader(vault: Vault, fields: Record<string, unknown>): AnswerReader {
     },
     attributes: () => attributesOf(recordOf(fields.attributes) ?? {}),
     hasRecord: (name) => recordOf(fields[name]) !== undefined,
-    texts: (name) => {
-      const entries = Object.entries(recordOf(fields[name]) ?? {})
-      return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
-    },
+    texts: (name) => new Map(Object.entries(textsOf(fields[name]))),
     flag: (name) => fields[name] === true,
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Clock } from '#lib'
-import { createBackoff, retry } from './retry.ts'
+import { backoffMs, createBackoff, retry } from './retry.ts'
 
 /** A clock on which waiting takes no time and is written down. */
 function instantClock(): Clock & { waits: number[] } {
@@ -54,4 +54,9 @@ test('retry() stops at once for an error that must not be retried, and waits as 
   const clock = instantClock()
   await assert.rejects(retry(fail, { clock, attempts: 2, shouldRetry: () => 7000 }))
   assert.deepEqual(clock.waits, [7000])
+})
+
+test('backoffMs() doubles with each failure in a row, up to the longest wait', () => {
+  const waits = [1, 2, 3, 4, 1000].map((failures) => backoffMs(failures, { initialMs: 100, maxMs: 500 }))
+  assert.deepEqual(waits, [100, 200, 400, 500, 500])
 })

@@ -29,6 +29,11 @@ export function createBackoff(options: BackoffOptions = {}): { next(): number; r
   }
 }
 
+/** The wait after this many failures in a row, in milliseconds: doubled with each of them. For work whose state is kept elsewhere. */
+export function backoffMs(failures: number, { initialMs, maxMs }: { initialMs: number; maxMs: number }): number {
+  return Math.min(initialMs * 2 ** Math.min(failures - 1, 30), maxMs)
+}
+
 export interface RetryOptions extends BackoffOptions {
   /** Calls in all, the first included. Default 5. */
   attempts?: number

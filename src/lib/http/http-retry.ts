@@ -1,5 +1,5 @@
 import { type Clock, sleep, systemClock } from '#lib'
-import { createBackoff } from '#lib/async'
+import { createBackoff, settlesWithin } from '#lib/async'
 import type { HttpResponse } from './exchange.ts'
 import type { HttpRequest, HttpSend } from './http-client.ts'
 import { HttpFault } from './http-fault.ts'
@@ -151,19 +151,10 @@ async function untilProbed(
   request: HttpRequest,
   deadline: number,
 ): Promise<void> {
-  const late = new AbortController()
-  const signal = request.signal === undefined ? late.signal : AbortSignal.any([late.signal, request.signal])
   const rest = Math.max(0, deadline - clock.elapsed())
-  try {
-    await Promise.race([
-      probe,
-      sleep(rest, { clock, signal }).then(() => {
-        throw throttled(request, 0)
-      }),
-    ])
-  } finally {
-    late.abort()
-  }
+  if (await settlesWithin(probe, rest, { clock, signal: request.signal })) return
+  request.signal?.throwIfAborted()
+  throw throttled(request, 0)
 }
 
 function throttled({ url }: HttpRequest, wait: number): HttpFault {

@@ -8,7 +8,7 @@ import {
   statusAnnotations,
 } from '#kubernetes/client'
 import { errorMessage, timestamp } from '#lib'
-import { retry } from '#lib/async'
+import { backoffMs, retry } from '#lib/async'
 import { formatDuration } from '#lib/formats'
 import { parseTargetPath } from './mount/target-path.ts'
 import { logKeys, type Volume, type VolumeStatus } from './mount/volumes.ts'
@@ -28,8 +28,7 @@ export async function listStatuses(
   return items
 }
 
-const firstRetryMs = 15_000
-const maxRetryMs = 300_000
+const backoff = { initialMs: 15_000, maxMs: 300_000 }
 
 /**
  * Brings the status object of a volume up to date. What a volume holds does not depend on its status object, so a failure is
@@ -48,11 +47,16 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted()
     const times = (volume.status.retry?.times ?? 0) + 1
-    const wait = Math.min(firstRetryMs * 2 ** Math.min(times - 1, 20), maxRetryMs)
-    volumes.update(volume.target, { status: { ...volume.status, retry: { at: clock.elapsed() + wait, times } } })
+    const at = clock.elapsed() + backoffMs(times, backoff)
+    volumes.update(volume.target, { status: { ...volume.status, retry: { at, times } } })
     const what = 'the SecretProviderClassPodStatus of the volume could not be written; it is tried again'
     log.warn({ ...logKeys(volume), times }, `${what}: ${errorMessage(error)}`)
   }
+}
+
+/** The state of a status object that is to be written now, by status-retries.ts. */
+export function dueNow({ clock }: Node, { status }: Volume): VolumeStatus {
+  return { ...status, retry: { at: clock.elapsed(), times: 0 } }
 }
 
 type StatusRef = Pick<VolumeStatus, 'name' | 'uid'>

@@ -19,7 +19,7 @@ export async function checkInstall(
 ): Promise<CheckResult> {
   const end = clock.elapsed() + waitMs
   for (;;) {
-    const { works, problems } = await look({ kube, ...config })
+    const { works, problems } = await findingsOf({ kube, ...config })
     const isOver = clock.elapsed() + everyMs > end
     if (problems.length === 0) return { status: 0, text: linesOf(works) }
     if (isOver) return { status: 1, text: linesOf([...works, ...problems.map((problem) => `FAILED ${problem}`)]) }
@@ -36,12 +36,12 @@ interface Findings {
   problems: string[]
 }
 
-async function look(check: Check): Promise<Findings> {
+async function findingsOf(check: Check): Promise<Findings> {
   const findings: Findings = { works: [], problems: [] }
   try {
-    await lookAtWorkloads(check, findings)
-    if (check.driver !== '') await lookAtDriver(check, findings)
-    if (check.webhookConfiguration !== '') await lookAtWebhook(check, findings)
+    await checkWorkloads(check, findings)
+    if (check.driver !== '') await checkDriver(check, findings)
+    if (check.webhookConfiguration !== '') await checkWebhook(check, findings)
   } catch (error) {
     findings.problems.push(errorMessage(error))
   }
@@ -49,7 +49,7 @@ async function look(check: Check): Promise<Findings> {
 }
 
 /** DaemonSets and Deployments: every pod is of the current template and ready. */
-async function lookAtWorkloads({ kube, namespace, selector }: Check, findings: Findings): Promise<void> {
+async function checkWorkloads({ kube, namespace, selector }: Check, findings: Findings): Promise<void> {
   const options = { namespace, labelSelector: selector }
   const sets = (await kube.list(resources.daemonSets, options)).items
   const deployments = (await kube.list(resources.deployments, options)).items
@@ -83,7 +83,7 @@ function countPods(
 }
 
 /** kubelet has registered the driver on every node that has one of its pods. */
-async function lookAtDriver({ kube, namespace, selector, driver }: Check, findings: Findings): Promise<void> {
+async function checkDriver({ kube, namespace, selector, driver }: Check, findings: Findings): Promise<void> {
   const { items } = await kube.list(resources.pods, { namespace, labelSelector: selector })
   const wanted = new Set(items.filter(isDriver).map(({ spec }) => spec.nodeName ?? ''))
   const nodes = (await kube.list(resources.csiNodes)).items
@@ -104,7 +104,7 @@ function isDriver({ metadata }: Pod): boolean {
 }
 
 /** The API server trusts the webhook, and calls it. */
-async function lookAtWebhook({ kube, webhookConfiguration: name }: Check, findings: Findings): Promise<void> {
+async function checkWebhook({ kube, webhookConfiguration: name }: Check, findings: Findings): Promise<void> {
   const configuration = await kube.get(resources.mutatingWebhookConfigurations, { name }).catch((error: unknown) => {
     if (isNotFound(error)) return undefined
     throw error

@@ -1,8 +1,8 @@
 import { type ParseObjects, parseParameters } from '#azure/class'
 import { tokenHolders } from '#azure/identity'
 import { serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
-import type { Problems } from '#lib'
-import { parseJson, recordOf } from '#lib/formats'
+import { orUndefined, type Problems } from '#lib'
+import { parseJson, textsOf } from '#lib/formats'
 import type { MountSpec, PodRef } from './mount-spec.ts'
 import type { DecodedRequest } from './parse-mount-request.ts'
 
@@ -43,13 +43,9 @@ export function parseMount(request: DecodedRequest, problems: Problems, parse: P
 }
 
 function accountAnnotationsOf(text: string | undefined): Record<string, string> | undefined {
-  if (text === undefined) return undefined
-  try {
-    const entries = Object.entries(recordOf(parseJson(serviceAccountAnnotationsAttribute, text)) ?? {})
-    return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
-  } catch {
-    return undefined
-  }
+  return text === undefined
+    ? undefined
+    : orUndefined(() => textsOf(parseJson(serviceAccountAnnotationsAttribute, text)))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { IdentityError } from '#azure/identity'
 import { type Vault, VaultError } from '#azure/keyvault'
-import { type Clock, sleep, systemClock } from '#lib'
+import type { Clock } from '#lib'
+import { settlesWithin } from '#lib/async'
 import { isOutage } from '#product/error-catalogue'
 import { errorCodeOf } from './read-objects.ts'
 import { NotKept } from './vault-reader.ts'
@@ -55,19 +56,17 @@ export async function readInOrder<T>(sources: Sources<T>): Promise<T> {
 
 type Outcome<T> = { value: T } | { error: unknown; isLate: boolean }
 
-async function within<T>(work: Promise<T>, vault: Vault, clock: Clock = systemClock): Promise<Outcome<T>> {
-  const enough = new AbortController()
-  const settled = work.then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error, isLate: false }),
-  )
-  const late = sleep(patienceMs, { clock, signal: enough.signal }).then(
-    () => ({ error: lateError(vault), isLate: true }),
-    () => settled,
-  )
-  const outcome = await Promise.race([settled, late])
-  enough.abort()
-  return outcome
+async function within<T>(work: Promise<T>, vault: Vault, clock: Clock | undefined): Promise<Outcome<T>> {
+  const isInTime = await settlesWithin(work, patienceMs, { clock })
+  return isInTime ? outcomeOf(work) : { error: lateError(vault), isLate: true }
+}
+
+async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work }
+  } catch (error) {
+    return { error, isLate: false }
+  }
 }
 
 function lateError({ name, origin }: Vault): VaultError {
@@ -81,13 +80,7 @@ async function readFallback<T>(
   code: string,
 ): Promise<{ value: T } | { code: string }> {
   const work = read(fallback)
-  const outcome =
-    recall === undefined
-      ? await work.then(
-          (value) => ({ value }),
-          (error: unknown) => ({ error }),
-        )
-      : await within(work, fallback, clock)
+  const outcome = await (recall === undefined ? outcomeOf(work) : within(work, fallback, clock))
   const otherCode = 'value' in outcome ? undefined : errorCodeOf(outcome.error)
   if (otherCode !== undefined && isOutage(otherCode)) return { code: otherCode }
   onOther?.('fallback', code)

@@ -8,8 +8,8 @@ import {
   syncAnnotations,
 } from '#kubernetes/client'
 import type { StaleContent } from '#kubernetes/provider-protocol'
-import { timestamp } from '#lib'
-import { parseJson } from '#lib/formats'
+import { orUndefined, timestamp } from '#lib'
+import { parseJson, textsOf } from '#lib/formats'
 import { failureConditions, initialConditions, staleText, successConditions } from './conditions.ts'
 import type { Run } from './reconciler.ts'
 import type { SyncError } from './sync-error.ts'
@@ -187,12 +187,5 @@ export function staleSinceOf(sync: SecretSync): number | undefined {
 }
 
 export function versionsOf(sync: SecretSync): Record<string, string> {
-  try {
-    const found = parseJson('the annotation', annotation(sync, 'versions') ?? '{}')
-    return Object.fromEntries(
-      Object.entries(found ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-    )
-  } catch {
-    return {}
-  }
+  return orUndefined(() => textsOf(parseJson('the annotation', annotation(sync, 'versions') ?? '{}'))) ?? {}
 }

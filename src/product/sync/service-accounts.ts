@@ -1,11 +1,4 @@
-import {
-  type IssuedToken,
-  isForbidden,
-  isNotFound,
-  type KubeClient,
-  type KubeError,
-  resources,
-} from '#kubernetes/client'
+import { type IssuedToken, isForbidden, isNotFound, type KubeClient, resources } from '#kubernetes/client'
 import { type Clock, errorMessage, SecretValue } from '#lib'
 import { SyncError } from './sync-error.ts'
 
@@ -102,7 +95,7 @@ async function requestToken(
   } catch (error) {
     if (!isForbidden(error)) throw failure(account, error, 'gives no token')
     const { namespace, name } = account
-    const text = `no token for service account "${name}" in namespace "${namespace}": ${(error as KubeError).message}; allow the audience "${audience}" in the controller's --token-request-audience and its admission policy [token-forbidden]`
+    const text = `no token for service account "${name}" in namespace "${namespace}": ${errorMessage(error)}; allow the audience "${audience}" in the controller's --token-request-audience and its admission policy [token-forbidden]`
     throw new SyncError('ControllerSyncError', text, { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock, Running } from '#lib'
-import { createFairSlots, createTurnQueue, type FairSlots, type TurnQueue } from '#lib/async'
+import { backoffMs, createFairSlots, createTurnQueue, type FairSlots, type TurnQueue } from '#lib/async'
 
 /** When a key is worked on again: at its place in the interval, after a delay that grows, or only when it is asked for. */
 export type Next = 'interval' | 'backoff' | 'asked'
@@ -186,7 +186,7 @@ function delayUntil(queue: Queue, entry: Entry, next: Next): number {
     return untilPlace(queue, entry.key)
   }
   entry.failures++
-  const delay = Math.min(backoff.initialMs * 2 ** Math.min(entry.failures - 1, 20), backoff.maxMs)
+  const delay = backoffMs(entry.failures, backoff)
   return delay * (1 + backoff.jitter * (2 * queue.random() - 1))
 }
 

@@ -1,3 +1,5 @@
+import { backoffMs } from '#lib/async'
+
 /**
  * When volumes are checked, by `clock.elapsed()`: all volumes of one interval on a common tick of the node, so that a tick
  * reads each object once for all of them; the tick's place in the interval is random per node, so that the nodes of a cluster
@@ -15,8 +17,7 @@ export interface RotationSchedule {
   nextTry(intervalMs: number, now: number, times: number, staleCheckAt?: number): number
 }
 
-const firstRetryMs = 15_000
-const maxRetryMs = 300_000
+const backoff = { initialMs: 15_000, maxMs: 300_000 }
 const staleRetryMs = 15_000
 
 /** @param random place of the tick in the interval, 0 to 1. */
@@ -31,8 +32,7 @@ export function createRotationSchedule(random: number): RotationSchedule {
     nextTick,
     next,
     nextTry(intervalMs, now, times, staleCheckAt) {
-      const wait = Math.min(firstRetryMs * 2 ** Math.min(times - 1, 20), maxRetryMs)
-      return Math.min(now + wait, next(intervalMs, now, staleCheckAt))
+      return Math.min(now + backoffMs(times, backoff), next(intervalMs, now, staleCheckAt))
     },
   }
 }

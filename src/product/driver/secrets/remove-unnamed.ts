@@ -2,6 +2,7 @@ import { isConflict, isNotFound, resources, type SecretObject } from '#kubernete
 import { errorMessage, timestamp } from '#lib'
 import { podReference } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
+import { dueNow } from '../pod-status.ts'
 import type { ClassVolumes } from './class-volumes.ts'
 import { refusalText } from './refusal.ts'
 import { classAnnotation, fieldManager, isManaged, unnamedAnnotation } from './secret-marks.ts'
@@ -87,11 +88,11 @@ async function markOrDelete(
 }
 
 /** In the status objects too, so that a restarted driver, and another node, find what is to be removed. */
-function rememberSecrets({ volumes, clock }: Node, { volumes: some }: ClassVolumes, secrets: readonly string[]): void {
-  for (const { target } of some) {
-    const volume = volumes.get(target)
+function rememberSecrets(node: Node, group: ClassVolumes, secrets: readonly string[]): void {
+  for (const { target } of group.volumes) {
+    const volume = node.volumes.get(target)
     const isSame = volume?.secrets.length === secrets.length && secrets.every((name) => volume.secrets.includes(name))
     if (volume === undefined || isSame) continue
-    volumes.update(target, { secrets, status: { ...volume.status, retry: { at: clock.elapsed(), times: 0 } } })
+    node.volumes.update(target, { secrets, status: dueNow(node, volume) })
   }
 }

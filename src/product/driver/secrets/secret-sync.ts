@@ -7,6 +7,7 @@ import { currentClass, isClassMissing } from '../content/read-class.ts'
 import { driverLimits } from '../driver-limits.ts'
 import { classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
+import { dueNow } from '../pod-status.ts'
 import { type ClassVolumes, classVolumes } from './class-volumes.ts'
 import { removeUnnamed } from './remove-unnamed.ts'
 import { secretOwners } from './secret-owners.ts'
@@ -157,14 +158,13 @@ async function syncSecrets(node: Node, { group, secretObjects, takeOver, signal 
 }
 
 /** The status objects record which versions the Secrets carry: their next write is due now. */
-function recordMirrored({ volumes, clock }: Node, group: ClassVolumes, source: Volume): void {
+function recordMirrored(node: Node, group: ClassVolumes, source: Volume): void {
   const mirroredFor = versionHash(source.className, source.versions)
   for (const { target } of group.volumes) {
-    const volume = volumes.get(target)
+    const volume = node.volumes.get(target)
     if (volume === undefined || volume.mirroredFor === mirroredFor) continue
     if (versionHash(volume.className, volume.versions) !== mirroredFor) continue
-    const status = { ...volume.status, retry: { at: clock.elapsed(), times: 0 } }
-    volumes.update(target, { mirroredFor, status })
+    node.volumes.update(target, { mirroredFor, status: dueNow(node, volume) })
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ClassChange, classChangeLimits, everyObject } from '#kubernetes/client'
+import { backoffMs } from '#lib/async'
 import { type ClassIndex, namespaceOf } from './class-index.ts'
 import type { Spread } from './spread-seconds.ts'
 import type { IgnoredReason, VaultEvent } from './vault-event.ts'
@@ -254,7 +255,7 @@ export function changeFailed(backlog: Backlog, change: PendingChange, elapsed: n
   const { key } = change
   backlog.writing.delete(key)
   const count = (backlog.failed.get(key)?.count ?? 0) + 1
-  const waitMs = Math.min(backoff.initialMs * 2 ** Math.min(count - 1, 10), backoff.maxMs)
+  const waitMs = backoffMs(count, backoff)
   backlog.failed.set(key, { count, notBefore: elapsed + waitMs })
   const since = backlog.pending.get(key)
   if (since !== undefined) {

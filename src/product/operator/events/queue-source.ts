@@ -1,4 +1,5 @@
 import { type Clock, type Log, sleep, systemClock } from '#lib'
+import { settlesWithin } from '#lib/async'
 import { eventsLimits } from './events-limits.ts'
 import { parseEventMessage } from './parse-event-message.ts'
 import type { QueueMessage } from './parse-queue-messages.ts'
@@ -95,21 +96,14 @@ async function answerSoon(source: QueueSource, signal: AbortSignal): Promise<Que
   if (!queue.waits) return answer
   // To end the receive would lock, for a reader that is gone, what came to it in the meantime.
   source.pending = answer
-  const isHere = new AbortController()
-  const either = AbortSignal.any([signal, isHere.signal])
-  const tooLate = sleep(nextAnswerMs, { clock, signal: either }).then(
-    () => undefined,
-    () => undefined,
-  )
+  if (!(await settlesWithin(answer, nextAnswerMs, { clock, signal }))) return undefined
   try {
-    const found = await Promise.race([answer, tooLate])
-    if (found !== undefined) source.pending = undefined
+    const found = await answer
+    source.pending = undefined
     return found
   } catch {
     // It is thrown by the next call: what was received before is processed first.
     return undefined
-  } finally {
-    isHere.abort()
   }
 }
 

@@ -1,5 +1,6 @@
 import { KubeError } from '#kubernetes/client'
 import { errorMessage } from '#lib'
+import { backoffMs } from '#lib/async'
 import { applyRestart } from './apply-restart.ts'
 import { candidatesIn } from './candidates.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
@@ -56,7 +57,7 @@ async function restart(restarter: Restarter, progress: Progress): Promise<void> 
     progress.busy = false
     // Decided again in the next pass.
     progress.fingerprint = ''
-    restarter.lookAgain(ref.namespace)
+    restarter.decideSoon(ref.namespace)
   }
 }
 
@@ -81,8 +82,7 @@ async function succeeded(
 async function failed({ metrics, events, clock, log }: Restarter, progress: Progress, error: unknown): Promise<void> {
   const { candidate } = progress
   progress.failures++
-  progress.nextTryAt =
-    clock.elapsed() + Math.min(backoff.initialMs * 2 ** Math.min(progress.failures - 1, 10), backoff.maxMs)
+  progress.nextTryAt = clock.elapsed() + backoffMs(progress.failures, backoff)
   metrics.restarted(candidate.ref.kind, 'failed')
   log.error({ ...candidate.ref, err: error }, `the workload could not be restarted: ${errorMessage(error)}`)
   const text = error instanceof KubeError ? error.serverMessage : errorMessage(error)

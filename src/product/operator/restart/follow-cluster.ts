@@ -71,7 +71,7 @@ interface FollowSelectors {
   fieldSelector?: string
 }
 
-/** Follows a collection into an index, and looks at the namespaces in which something that counts has changed. */
+/** Follows a collection into an index, and decides again about the namespaces in which something that counts has changed. */
 function followIndex<T extends KubeObject, V>(
   restarter: Restarter,
   resource: Resource<T>,

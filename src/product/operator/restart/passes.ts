@@ -8,10 +8,10 @@ import { describeWait, eventTexts } from './restart-events.ts'
 import { backoff, type Pass, type Progress, type Restarter, referenceOf, track } from './restarter.ts'
 import { workloadKey } from './workload-kinds.ts'
 
-/** Time after which what waits is evaluated again, whatever the watches report. */
-const lookAgainMs = 60_000
+/** Time after which what waits is decided again, even if the watches report nothing. */
+const decideAgainMs = 60_000
 
-/** Looks at a namespace after this time, or earlier where that is due already. */
+/** Decides about a namespace after this time, or earlier where that is due already. */
 export function schedule(restarter: Restarter, namespace: string, inMs: number): void {
   const { passes, clock, stopping, synced } = restarter
   if (stopping.signal.aborted || !synced) return
@@ -31,7 +31,7 @@ async function runPass(restarter: Restarter, namespace: string, pass: Pass): Pro
   pass.dueAt = Number.POSITIVE_INFINITY
   let next: number
   try {
-    next = await lookAt(restarter, namespace)
+    next = await decideNamespace(restarter, namespace)
   } catch (error) {
     if (stopping.signal.aborted) return
     log.warn({ err: error, namespace }, `restarts in the namespace could not be decided: ${errorMessage(error)}`)
@@ -44,8 +44,8 @@ async function runPass(restarter: Restarter, namespace: string, pass: Pass): Pro
   else restarter.passes.delete(namespace)
 }
 
-/** Decides about all workloads of a namespace. In how many milliseconds the next pass is due, whatever changes. */
-async function lookAt(restarter: Restarter, namespace: string): Promise<number> {
+/** Decides about all workloads of a namespace. @returns in how many milliseconds the next pass is due, even if nothing changes */
+async function decideNamespace(restarter: Restarter, namespace: string): Promise<number> {
   const { world, progress, clock } = restarter
   const candidates = await candidatesIn(world, namespace)
   const current = progress.get(namespace) ?? new Map<string, Progress>()
@@ -53,7 +53,7 @@ async function lookAt(restarter: Restarter, namespace: string): Promise<number> 
   const since = new Map(candidates.workloads.map((one) => [one, staleSince(one) ?? Number.POSITIVE_INFINITY]))
   for (const candidate of candidates.workloads.toSorted((a, b) => (since.get(a) ?? 0) - (since.get(b) ?? 0))) {
     const key = workloadKey(candidate.ref)
-    const next = await lookAtWorkload(restarter, candidate, current.get(key))
+    const next = await decideWorkload(restarter, candidate, current.get(key))
     // A restart that began meanwhile knows more.
     if (current.get(key)?.busy) continue
     if (next === undefined) current.delete(key)
@@ -69,13 +69,13 @@ async function lookAt(restarter: Restarter, namespace: string): Promise<number> 
   dispatch(restarter)
   const now = clock.now()
   const waits = [...current.values()].map(({ evaluation }) =>
-    evaluation.action === 'wait' ? Math.max((evaluation.untilMs ?? Number.POSITIVE_INFINITY) - now, 0) : lookAgainMs,
+    evaluation.action === 'wait' ? Math.max((evaluation.untilMs ?? Number.POSITIVE_INFINITY) - now, 0) : decideAgainMs,
   )
-  return current.size === 0 ? Number.POSITIVE_INFINITY : Math.min(lookAgainMs, ...waits)
+  return current.size === 0 ? Number.POSITIVE_INFINITY : Math.min(decideAgainMs, ...waits)
 }
 
 /** Undefined for a workload without stale pods. */
-async function lookAtWorkload(
+async function decideWorkload(
   restarter: Restarter,
   candidate: Candidate,
   before: Progress | undefined,
@@ -125,7 +125,7 @@ function answerOf({ evaluation }: Progress): string {
 
 function isDue({ evaluation, evaluatedAt }: Progress, now: number, wallNow: number): boolean {
   const isOver = evaluation.action === 'wait' && evaluation.untilMs !== undefined && wallNow >= evaluation.untilMs
-  return isOver || now - evaluatedAt >= lookAgainMs
+  return isOver || now - evaluatedAt >= decideAgainMs
 }
 
 function fingerprintOf({ ref: _, ...candidate }: Candidate): string {

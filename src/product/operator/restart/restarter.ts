@@ -75,8 +75,8 @@ export interface Restarter {
   readonly work: Set<Promise<void>>
   readonly stopping: AbortController
   readonly follows: Following[]
-  /** Looks at a namespace soon. */
-  lookAgain(namespace: string): void
+  /** Decides about a namespace soon. */
+  decideSoon(namespace: string): void
   cancelDispatch(): void
   cancelKinds(): void
   /** Whether all watches have listed: before, a pod may look as if it had no workload. */

@@ -39,7 +39,7 @@ export function startRestart(config: RestartConfig, restartWorld: RestartWorld):
     work: new Set(),
     stopping,
     follows: [],
-    lookAgain: (namespace) => schedule(restarter, namespace, gatherMs),
+    decideSoon: (namespace) => schedule(restarter, namespace, gatherMs),
     cancelDispatch: () => {},
     cancelKinds: () => {},
     synced: false,
