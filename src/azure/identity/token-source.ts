@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '#lib'
-import { createSingleFlight, settlesWithin } from '#lib/async'
+import { createSingleFlight, endsWithin } from '#lib/async'
 import type { AccessToken } from './access-token.ts'
 import type { AcquireToken } from './acquire-token.ts'
 import { applicationOf } from './exchange-token.ts'
@@ -106,7 +106,7 @@ async function getToken(
 
 /** A newer token, or the valid one where Entra gives none in time for a reason that passes. */
 async function newerOr({ clock }: State, entry: Held, newer: Promise<AccessToken>): Promise<AccessToken> {
-  if (!(await settlesWithin(newer, patienceMs, { clock }))) return entry.token
+  if (!(await endsWithin(newer, patienceMs, { clock }))) return entry.token
   try {
     return await newer
   } catch (error) {

@@ -1,13 +1,13 @@
 /** lib/async */
 
 export * from './all-ended.ts'
+export * from './ends-within.ts'
 export * from './fair-budget.ts'
 export * from './fair-gate.ts'
 export * from './fair-slots.ts'
 export * from './for-each-limited.ts'
 export * from './keyed-lock.ts'
 export * from './retry.ts'
-export * from './settles-within.ts'
 export * from './single-flight.ts'
 export * from './turn-queue.ts'
 export * from './until-aborted.ts'

@@ -1,5 +1,5 @@
 import { type Clock, sleep, systemClock } from '#lib'
-import { createBackoff, settlesWithin } from '#lib/async'
+import { createBackoff, endsWithin } from '#lib/async'
 import type { HttpResponse } from './exchange.ts'
 import type { HttpRequest, HttpSend } from './http-client.ts'
 import { HttpFault } from './http-fault.ts'
@@ -152,7 +152,7 @@ async function untilProbed(
   deadline: number,
 ): Promise<void> {
   const rest = Math.max(0, deadline - clock.elapsed())
-  if (await settlesWithin(probe, rest, { clock, signal: request.signal })) return
+  if (await endsWithin(probe, rest, { clock, signal: request.signal })) return
   request.signal?.throwIfAborted()
   throw throttled(request, 0)
 }

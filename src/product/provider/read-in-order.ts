@@ -1,7 +1,7 @@
 import { IdentityError } from '#azure/identity'
 import { type Vault, VaultError } from '#azure/keyvault'
 import type { Clock } from '#lib'
-import { settlesWithin } from '#lib/async'
+import { endsWithin } from '#lib/async'
 import { isOutage } from '#product/error-catalogue'
 import { errorCodeOf } from './read-objects.ts'
 import { NotKept } from './vault-reader.ts'
@@ -57,7 +57,7 @@ export async function readInOrder<T>(sources: Sources<T>): Promise<T> {
 type Outcome<T> = { value: T } | { error: unknown; isLate: boolean }
 
 async function within<T>(work: Promise<T>, vault: Vault, clock: Clock | undefined): Promise<Outcome<T>> {
-  const isInTime = await settlesWithin(work, patienceMs, { clock })
+  const isInTime = await endsWithin(work, patienceMs, { clock })
   return isInTime ? outcomeOf(work) : { error: lateError(vault), isLate: true }
 }
 

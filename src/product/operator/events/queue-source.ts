@@ -1,5 +1,5 @@
 import { type Clock, type Log, sleep, systemClock } from '#lib'
-import { settlesWithin } from '#lib/async'
+import { endsWithin } from '#lib/async'
 import { eventsLimits } from './events-limits.ts'
 import { parseEventMessage } from './parse-event-message.ts'
 import type { QueueMessage } from './parse-queue-messages.ts'
@@ -96,7 +96,7 @@ async function answerSoon(source: QueueSource, signal: AbortSignal): Promise<Que
   if (!queue.waits) return answer
   // To end the receive would lock, for a reader that is gone, what came to it in the meantime.
   source.pending = answer
-  if (!(await settlesWithin(answer, nextAnswerMs, { clock, signal }))) return undefined
+  if (!(await endsWithin(answer, nextAnswerMs, { clock, signal }))) return undefined
   try {
     const found = await answer
     source.pending = undefined

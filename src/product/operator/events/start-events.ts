@@ -10,7 +10,7 @@ import {
   resources,
 } from '#kubernetes/client'
 import { type Clock, errorMessage, type Log, type Running, sleep, systemClock } from '#lib'
-import { createBackoff, settlesWithin } from '#lib/async'
+import { createBackoff, endsWithin } from '#lib/async'
 import type { TaskRunner } from '#lib/worker'
 import {
   accept,
@@ -210,7 +210,7 @@ async function writeAll(events: Events): Promise<void> {
 async function untilDue({ backlog, clock, signal, writes, wake }: Events): Promise<void> {
   const waitMs = writes.size < writesAtOnce ? nextDueAt(backlog) - clock.elapsed() : Number.POSITIVE_INFINITY
   if (waitMs === Number.POSITIVE_INFINITY) return wake.promise
-  await settlesWithin(wake.promise, Math.max(waitMs, 1), { clock, signal })
+  await endsWithin(wake.promise, Math.max(waitMs, 1), { clock, signal })
 }
 
 /** Annotates one class. */

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '#lib'
 
 /** Whether a promise is fulfilled or rejected within this time; false at once when the signal aborts. The work behind it goes on. */
-export function settlesWithin(
+export function endsWithin(
   work: Promise<unknown>,
   ms: number,
   { clock = systemClock, signal }: { clock?: Clock | undefined; signal?: AbortSignal | undefined } = {},
