@@ -1,3 +1,4 @@
+import { type Clock, sleep } from './clock.ts'
 import type { Log } from './log.ts'
 import { errorMessage } from './problem.ts'
 
@@ -8,7 +9,7 @@ export interface Running {
   stopRequested?: Promise<void> | undefined
 }
 
-/** Begins work that goes on until it is stopped: `stop` aborts the signal and waits for the end. */
+/** Begins work that goes on until it is stopped: `stop` aborts the signal and waits for the end. The work does not reject. */
 export function runUntilStopped(work: (signal: AbortSignal) => Promise<void>): Running {
   const abort = new AbortController()
   const ended = work(abort.signal)
@@ -18,6 +19,20 @@ export function runUntilStopped(work: (signal: AbortSignal) => Promise<void>): R
       await ended
     },
   }
+}
+
+/** Runs `step` after `firstMs`, by default at once, and again after the milliseconds that each run gives, until it is stopped. `step` does not reject. */
+export function repeat(
+  step: (signal: AbortSignal) => Promise<number>,
+  { clock, firstMs = 0 }: { clock: Clock; firstMs?: number | undefined },
+): Running {
+  return runUntilStopped(async (signal) => {
+    if (firstMs > 0) await sleep(firstMs, { clock, signal }).catch(() => undefined)
+    while (!signal.aborted) {
+      const waitMs = await step(signal)
+      await sleep(waitMs, { clock, signal }).catch(() => undefined)
+    }
+  })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { csiDriverAnnotations, resources } from '#kubernetes/client'
-import { errorMessage, type Running } from '#lib'
+import { errorMessage, type Running, repeat } from '#lib'
 import { parseDuration } from '#lib/formats'
 import type { Node } from './node.ts'
 import { isRenewed, seeConfirmation } from './rotation/quiet-polling.ts'
@@ -17,23 +17,10 @@ const timeoutMs = 10_000
 
 /** Reads what the operator writes to the CSIDriver object, now and every ten minutes; every two while it confirms events. */
 export function followCsiDriver(node: Node): Running {
-  const stopping = new AbortController()
-  let cancel = () => {}
-  let reading: Promise<void> = Promise.resolve()
-  const read = () => {
-    reading = readObject(node, stopping.signal).then(() => {
-      const waitMs = isRenewed(node) ? readConfirmationEveryMs : readEveryMs
-      if (!stopping.signal.aborted) cancel = node.clock.after(waitMs, read)
-    })
-  }
-  read()
-  return {
-    async stop() {
-      stopping.abort(new Error('the driver stops'))
-      cancel()
-      await reading
-    },
-  }
+  return repeat(async (signal) => {
+    await readObject(node, signal)
+    return isRenewed(node) ? readConfirmationEveryMs : readEveryMs
+  }, node)
 }
 
 /** What cannot be read leaves everything as it is. Never rejects. */

@@ -2,7 +2,7 @@ import { credentials } from '@grpc/grpc-js'
 import { IdentityClient } from '#kubernetes/csi'
 import type { ProviderClient } from '#kubernetes/provider-protocol'
 import type { NodeSockets } from '#kubernetes/sockets'
-import { type Clock, errorMessage, type Log, type Running } from '#lib'
+import { type Clock, errorMessage, type Log, type Running, repeat } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import type { StatusAnswer } from '#lib/http'
 import type { Registration } from './registration.ts'
@@ -123,24 +123,14 @@ export function startProviderHealthCheck(
   options: AskOptions & { intervalMs: number; clock: Clock; log: Log },
 ): Running {
   const { intervalMs, clock, log } = options
-  let stopped = false
-  let asking = Promise.resolve()
-  const ask = async () => {
-    for (const [provider, state] of await askProviders(options)) {
-      if (state === ok) log.debug({ provider }, 'the provider answers')
-      else log.warn({ provider }, `the provider does not answer: ${state}`)
-    }
-    if (!stopped) cancel = clock.after(intervalMs, begin)
-  }
-  const begin = () => {
-    asking = ask()
-  }
-  let cancel = clock.after(intervalMs, begin)
-  return {
-    async stop() {
-      stopped = true
-      cancel()
-      await asking
+  return repeat(
+    async () => {
+      for (const [provider, state] of await askProviders(options)) {
+        if (state === ok) log.debug({ provider }, 'the provider answers')
+        else log.warn({ provider }, `the provider does not answer: ${state}`)
+      }
+      return intervalMs
     },
-  }
+    { clock, firstMs: intervalMs },
+  )
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type RegistrationServer, RegistrationService } from '#kubernetes/csi'
 import { createUnary, startGrpcServer } from '#kubernetes/grpc'
 import type { NodeSockets } from '#kubernetes/sockets'
-import { type Clock, errorMessage, type Log, type Running } from '#lib'
+import { type Clock, errorMessage, type Log, type Running, repeat } from '#lib'
 
 export interface RegistrationOptions {
   driverName: string
@@ -52,23 +52,19 @@ export function startRegistration(options: RegistrationOptions): Registration {
     state: { kind: 'waiting', since: clock.elapsed() },
     server: undefined,
   }
-  let stopped = false
-  let cancelTimer = () => {}
-  let checking = Promise.resolve()
-  const loop = () => {
-    checking = offer(registrar)
-      .catch((error: unknown) => log.error({ directory }, `cannot register with kubelet: ${errorMessage(error)}`))
-      .then(() => {
-        if (!stopped) cancelTimer = clock.after(checkMs, loop)
-      })
-  }
-  loop()
+  const checks = repeat(
+    async () => {
+      await offer(registrar).catch((error: unknown) =>
+        log.error({ directory }, `cannot register with kubelet: ${errorMessage(error)}`),
+      )
+      return checkMs
+    },
+    { clock },
+  )
   return {
     state: () => registrar.state,
     async stop() {
-      stopped = true
-      cancelTimer()
-      await checking
+      await checks.stop()
       await registrar.server?.running.stop()
     },
   }

@@ -1,5 +1,5 @@
 import { type KubeClient, resources } from '#kubernetes/client'
-import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+import { type Clock, errorMessage, type Log, type Running, repeat } from '#lib'
 
 /** The volumes of the cluster as their status objects show them. */
 export interface VolumeCount extends Running {
@@ -34,24 +34,21 @@ interface Counted {
 /** Counts the volumes at the start and every half hour. */
 export function countVolumes(options: VolumeCountOptions): VolumeCount {
   const { kube, clock, log, fewestNodes = manyNodes, onCount } = options
-  const stopping = new AbortController()
-  const { signal } = stopping
   let counted: Counted | undefined
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      let waitMs = betweenCountsMs
+  const counting = repeat(
+    async (signal) => {
       try {
         counted = await count(kube, fewestNodes, signal)
         await onCount?.(counted.volumes, signal)
+        return betweenCountsMs
       } catch (error) {
-        if (signal.aborted) return
-        log.warn({ err: error }, `the volumes of the cluster could not be counted: ${errorMessage(error)}`)
-        waitMs = tryAgainMs
+        if (!signal.aborted)
+          log.warn({ err: error }, `the volumes of the cluster could not be counted: ${errorMessage(error)}`)
+        return tryAgainMs
       }
-      await sleep(waitMs, { clock, signal }).catch(() => undefined)
-    }
-  }
-  const running = run()
+    },
+    { clock },
+  )
   return {
     volumes: () => counted?.volumes,
     // The name of a status object is POD-NAMESPACE-CLASS; its class itself is not in its metadata.
@@ -59,10 +56,7 @@ export function countVolumes(options: VolumeCountOptions): VolumeCount {
       const all = counted?.byNamespace.get(namespace) ?? []
       return new Set(all.filter(([name]) => name.endsWith(`-${namespace}-${className}`)).map(([, node]) => node)).size
     },
-    async stop() {
-      stopping.abort(new Error('the operator stops'))
-      await running
-    },
+    stop: counting.stop,
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { isAlreadyExists, type KubeClient, type KubeObject, type Resource, resources } from '#kubernetes/client'
-import { type Clock, errorCode, errorMessage, type Log, type Running, runUntilStopped, sleep, systemClock } from '#lib'
+import { type Clock, errorCode, errorMessage, type Log, type Running, repeat, systemClock } from '#lib'
 import { createBackoff } from '#lib/async'
 import { listOf, parseJson, recordOf } from '#lib/formats'
 
@@ -40,19 +40,20 @@ export function startInitialObjects(options: InitialObjectsOptions): Running {
     done = text
   }
 
-  return runUntilStopped(async (signal) => {
-    while (!signal.aborted) {
-      let waitMs = checkMs
+  return repeat(
+    async () => {
       try {
         await step()
         backoff.reset()
+        return checkMs
       } catch (error) {
-        waitMs = backoff.next()
+        const waitMs = backoff.next()
         log.warn({ file, retryMs: Math.round(waitMs) }, errorMessage(error))
+        return waitMs
       }
-      await sleep(waitMs, { clock, signal }).catch(() => undefined)
-    }
-  })
+    },
+    { clock },
+  )
 }
 
 async function readIfPresent(file: string): Promise<string> {

@@ -8,7 +8,7 @@ import {
   printEventsConfirmation,
   resources,
 } from '#kubernetes/client'
-import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+import { type Clock, errorMessage, type Log, type Running, repeat } from '#lib'
 import { namespaceOf } from './class-index.ts'
 import type { EventSource } from './vault-event.ts'
 
@@ -72,12 +72,11 @@ const clockDifferenceMs = 60_000
  */
 export function startConfirming(options: ConfirmOptions): Confirming {
   const { sources, clock } = options
-  const stopping = new AbortController()
   const bySource = new Map<EventSource, SourceState>()
   for (const source of sources)
     if (source.coverage !== undefined) bySource.set(source, { answeredAt: undefined, lost: 0, periods: new Map() })
   const state: State = { ...options, bySource, waitingSince: new Map(), isContinued: false }
-  const running = run(state, stopping.signal)
+  const confirming = repeat((signal) => confirmOnce(state, signal), { clock })
   return {
     answered(source) {
       const found = bySource.get(source)
@@ -86,25 +85,20 @@ export function startConfirming(options: ConfirmOptions): Confirming {
       if (now - (found.answeredAt ?? now) > (source.coverage?.keepsMs ?? 0)) found.periods.clear()
       found.answeredAt = now
     },
-    async stop() {
-      stopping.abort(new Error('the operator stops'))
-      await running
-    },
+    stop: confirming.stop,
   }
 }
 
-async function run(state: State, signal: AbortSignal): Promise<void> {
-  const { clock, log } = state
-  while (!signal.aborted) {
-    try {
-      await confirm(state, signal)
-    } catch (error) {
-      if (!signal.aborted) log.warn({ err: error }, `events cannot be confirmed: ${errorMessage(error)}`)
-    }
-    // Until every source has answered once: a confirmation without its vaults would make the drivers poll.
-    const isComplete = [...state.bySource.values()].every(({ answeredAt }) => answeredAt !== undefined)
-    await sleep(isComplete ? betweenBeatsMs : 1000, { clock, signal }).catch(() => undefined)
+/** @returns when the next confirmation is due, in milliseconds */
+async function confirmOnce(state: State, signal: AbortSignal): Promise<number> {
+  try {
+    await confirm(state, signal)
+  } catch (error) {
+    if (!signal.aborted) state.log.warn({ err: error }, `events cannot be confirmed: ${errorMessage(error)}`)
   }
+  // Until every source has answered once: a confirmation without its vaults would make the drivers poll.
+  const isComplete = [...state.bySource.values()].every(({ answeredAt }) => answeredAt !== undefined)
+  return isComplete ? betweenBeatsMs : 1000
 }
 
 async function confirm(state: State, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { explainFailure, type PacketFilter, packetFilters } from '#kubernetes/netfilter'
-import { type Clock, errorMessage, type Log, type Running, type RunProgram, sleep } from '#lib'
+import { type Clock, errorMessage, type Log, type Running, type RunProgram, repeat } from '#lib'
 
 export interface Redirection {
   metadataIp: string
@@ -35,16 +35,12 @@ const chain = 'aad-metadata'
  */
 export async function redirectPods(options: RedirectOptions): Promise<Redirect> {
   const { checkMs, log, clock } = options
-  const abort = new AbortController()
-  const { signal } = abort
   const filter = await firstUsable(options)
   let inPlace = true
   log.info({ ...options.redirection, filter: filter.name }, 'connections of pods for IMDS go to the node endpoint')
 
-  async function checkRegularly(): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(checkMs, { clock, signal }).catch(() => undefined)
-      if (signal.aborted) return
+  const checking = repeat(
+    async () => {
       try {
         if (!(await isInstalled(filter, options))) {
           await install(filter, options)
@@ -55,17 +51,16 @@ export async function redirectPods(options: RedirectOptions): Promise<Redirect> 
         inPlace = false
         log.error({ err: error, chain }, `the rules for IMDS are not in place: ${errorMessage(error)}`)
       }
-    }
-  }
-
-  const checking = checkRegularly()
+      return checkMs
+    },
+    { clock, firstMs: checkMs },
+  )
   let stopping: Promise<void> | undefined
   return {
     inPlace: () => inPlace,
     stop() {
       stopping ??= (async () => {
-        abort.abort(new Error('stopped'))
-        await checking
+        await checking.stop()
         inPlace = false
         await remove(filter, options)
         log.info({ chain }, 'removed the rules for IMDS')

@@ -1,15 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type Clock,
-  errorMessage,
-  type Log,
-  type Running,
-  runUntilStopped,
-  SecretValue,
-  sleep,
-  systemClock,
-} from '#lib'
+import { type Clock, errorMessage, type Log, type Running, repeat, SecretValue, systemClock } from '#lib'
 import type { ServingCertificate } from './serving-certificate.ts'
 
 export interface CertificateFilesOptions {
@@ -42,10 +33,11 @@ export function followCertificateFiles(options: CertificateFilesOptions): Runnin
     }
   }
 
-  return runUntilStopped(async (signal) => {
-    while (!signal.aborted) {
+  return repeat(
+    async () => {
       await readOnce()
-      await sleep(everyMs, { clock, signal }).catch(() => undefined)
-    }
-  })
+      return everyMs
+    },
+    { clock },
+  )
 }
