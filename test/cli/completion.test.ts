@@ -18,6 +18,7 @@ test('commands, subcommands, options and the values of options are completed', a
   assert.deepEqual(await offered('st'), ['status'])
   assert.ok((await offered('')).includes('completion'))
   assert.deepEqual(await offered('azure', 't'), ['throttle'])
+  assert.deepEqual(await offered('azure', 'fault', 'shop', '--un'), ['--unreachable'])
   assert.deepEqual(await offered('identity', 'sa', 'create', 'phase', 'fed'), ['federated-identity'])
   assert.deepEqual(await offered('up', '--azure-'), ['--azure-port'])
   assert.deepEqual(await offered('up', '--ports', ''), ['fixed', 'free'])

@@ -66,10 +66,10 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{/* Names of a pod's ports are unique, and those of `combined` are the driver's. */}}
 {{- define "keymount.provider.ports" -}}
 {{- $prefix := eq .daemon "node" | ternary "azure-" "" -}}
-{{- with trimPrefix ":" .root.Values.metricsAddr }}
+{{- with trimPrefix ":" .root.Values.metricsAddr -}}
 - name: {{ $prefix }}metrics
   containerPort: {{ . }}
-{{- end }}
+{{ end -}}
 - name: {{ $prefix }}healthz
   containerPort: {{ (index .root.Values .os).healthzPort }}
 {{- end -}}

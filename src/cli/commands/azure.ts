@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { defineCommand } from '../command.ts'
+import type { FaultOptions } from '../lab/fault-options.ts'
 import {
   addHome,
   addOutput,
@@ -24,13 +25,64 @@ const throttle = defineCommand<HomeOption & OutputOption & { for?: string; retry
       .option('--off', 'let the vault answer again')
   },
   async run({ options: { home, for: duration, retryAfter, off = false, ...options }, words: [vault = ''], world }) {
-    const { azureThrottle } = await import('../lab/azure-faults.ts')
-    return azureThrottle({
-      ...{ home, vault, duration, retryAfterSeconds: retryAfter, off, world },
+    const { azureFault } = await import('../lab/azure-faults.ts')
+    return azureFault({
+      ...{ home, host: vault, anyHost: false, duration, world },
+      fault: off ? undefined : { kind: 'throttle', retryAfterSeconds: retryAfter },
+      ended: { words: 'throttle', option: '--off' },
       json: wantsJson(options),
     })
   },
 })
+
+interface FaultCommandOptions extends HomeOption, OutputOption, FaultOptions {
+  for?: string
+}
+
+const fault = defineCommand<FaultCommandOptions>({
+  name: 'fault',
+  summary: 'make a vault or Entra fail, to rehearse an outage',
+  description:
+    'Makes a host of the lab fail: a vault by its name or URL, Entra as entra, the instance metadata service as imds, or ' +
+    'another host that the lab serves. Ends after --for, with --clear, or when the lab goes down.',
+  notes: (programName) =>
+    [
+      'For example:',
+      `  ${programName} azure fault shop --unreachable --for 5m`,
+      `  ${programName} azure fault entra --status 503`,
+      `  ${programName} azure fault shop --clear`,
+    ].join('\n'),
+  options(command) {
+    const kinds = ['unreachable', 'status', 'throttle', 'clear']
+    const kind = (flags: string, help: string) => {
+      const option = new Option(flags, help)
+      return option.conflicts(kinds.filter((one) => one !== option.attributeName()))
+    }
+    addOutput(addHome(command))
+      .argument('<host>', 'name or URL of a vault, entra, imds, or a host')
+      .addOption(kind('--unreachable', 'cut its connections, and refuse new ones'))
+      .addOption(kind('--status <code>', 'answer every request with this status').argParser(parseErrorStatus))
+      .addOption(kind('--throttle', 'answer every request with 429 and Retry-After'))
+      .option('--retry-after <seconds>', 'value of Retry-After for --throttle', parseSeconds, 1)
+      .addOption(new TimeOption('--for <time>', 'how long, as a Go duration (default: until --clear)'))
+      .addOption(kind('--clear', 'let it answer again'))
+  },
+  async run({ options: { home, for: duration, ...options }, words: [host = ''], world }) {
+    const { azureFault, faultOf } = await import('../lab/azure-faults.ts')
+    return azureFault({
+      ...{ home, host, anyHost: true, duration, world },
+      fault: faultOf(options),
+      ended: { words: 'fault', option: '--clear' },
+      json: wantsJson(options),
+    })
+  },
+})
+
+function parseErrorStatus(text: string): number {
+  const status = Number(text)
+  if (/^\d{3}$/.test(text) && status >= 400 && status <= 599) return status
+  throw new InvalidArgumentError('Expected a status from 400 to 599, such as 503.')
+}
 
 const faults = defineCommand<HomeOption & OutputOption>({
   name: 'faults',
@@ -113,5 +165,5 @@ export const command = defineCommand({
   name: 'azure',
   group: 'lab',
   summary: 'use the local Azure as a Key Vault emulator, or make it fail on purpose',
-  subcommands: async () => [exec, serve, vault, throttle, faults],
+  subcommands: async () => [exec, serve, vault, fault, throttle, faults],
 })

@@ -1,47 +1,89 @@
-import { chosenHome, createLabControl, findLocalAzure, type LabControl, type LabFault, type LabHome } from '#lab/home'
+import {
+  chosenHome,
+  createLabControl,
+  findLocalAzure,
+  type LabControl,
+  type LabFault,
+  type LabHome,
+  type NewLabFault,
+} from '#lab/home'
 import { nearestName } from '#lib'
 import { formatDuration, parseDuration } from '#lib/formats'
 import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
+import type { FaultOptions } from './fault-options.ts'
 
-export interface AzureThrottleCommand {
+export interface AzureFaultCommand {
   /** `--home`. */
   home: string | undefined
-  /** A name, a host or a URL. */
-  vault: string
+  /** A vault's name, host or URL; with `anyHost` also `entra`, `imds` or another host. */
+  host: string
+  anyHost: boolean
+  /** Undefined ends the host's fault. */
+  fault: NewLabFault | undefined
   /** Go duration. Default: until it is switched off. */
   duration: string | undefined
-  retryAfterSeconds: number
-  off: boolean
+  /** What ends the fault, after the name of the program and before the host: `azure fault --clear`. */
+  ended: { words: string; option: string }
   json: boolean
   world: CliWorld
 }
 
 const vaultSuffix = '.vault.azure.net'
 
-/** `keymount azure throttle`: makes a vault of the lab answer 429 to everything, or lets it answer again. */
-export async function azureThrottle(command: AzureThrottleCommand): Promise<number> {
-  const { duration, retryAfterSeconds, off, json, world } = command
+/** Hosts of Azure other than vaults, by short names. */
+const otherHosts = new Map([
+  ['entra', 'login.microsoftonline.com'],
+  ['imds', '169.254.169.254'],
+])
+
+/** `keymount azure fault` and `keymount azure throttle`: makes a host of the lab fail, or lets it answer again. */
+export async function azureFault(command: AzureFaultCommand): Promise<number> {
+  const { fault, ended, json, world } = command
   const { line, style } = createTerminal(world)
   const home = chosenHome(world, command.home)
+  const forMs = durationOf(command.duration)
   const control = labControlOf(home)
-  const name = await findVault(command.vault, control)
-  const host = `${name}${vaultSuffix}`
-  if (off) {
+  const { host, name } = await findHost(command, control)
+  if (fault === undefined) {
     await control.clearFault(host)
     line(json ? JSON.stringify({ host, fault: null }, null, 2) : `${host} answers again.`)
     return exitCodes.ok
   }
-  const forMs = duration === undefined ? undefined : parseDuration(duration)
-  await control.throttle(host, { retryAfterSeconds, forMs })
+  await control.setFault(host, fault, forMs)
   if (json) {
-    const fault = { kind: 'throttle', retryAfterSeconds, forSeconds: forMs === undefined ? null : forMs / 1000 }
-    line(JSON.stringify({ host, fault }, null, 2))
+    const shown = { ...fault, forSeconds: forMs === undefined ? null : forMs / 1000 }
+    line(JSON.stringify({ host, fault: shown }, null, 2))
     return exitCodes.ok
   }
-  const end = forMs === undefined ? '' : ` for ${formatDuration(forMs)}`
-  line(`${host} answers 429 to every request${end}, with Retry-After: ${retryAfterSeconds}.`)
-  if (forMs === undefined) line(`  ${style.dim('to end it:')} keymount azure throttle ${name} --off${home.option}`)
+  line(`${host} ${describe(fault, forMs === undefined ? '' : ` for ${formatDuration(forMs)}`)}.`)
+  if (forMs === undefined)
+    line(`  ${style.dim('to end it:')} keymount azure ${ended.words} ${name} ${ended.option}${home.option}`)
   return exitCodes.ok
+}
+
+/** The fault that the options name; undefined for none. Throws {@link CliError} where they name nothing. */
+export function faultOf({ unreachable, status, throttle, retryAfter, clear }: FaultOptions): NewLabFault | undefined {
+  if (unreachable === true) return { kind: 'unreachable' }
+  if (status !== undefined) return { kind: 'error', status }
+  if (throttle === true) return { kind: 'throttle', retryAfterSeconds: retryAfter }
+  if (clear === true) return undefined
+  throw new CliError({
+    what: 'How the host fails is missing',
+    fix: ['one of --unreachable, --status 503 and --throttle', 'or --clear, which lets it answer again'],
+    code: 'usage',
+  })
+}
+
+const maxForMs = 24 * 3_600_000
+
+function durationOf(text: string | undefined): number | undefined {
+  const ms = text === undefined ? undefined : parseDuration(text)
+  if (ms === undefined || (ms >= 1 && ms <= maxForMs)) return ms
+  throw new CliError({
+    what: `--for is ${text}`,
+    fix: [`a duration from 1ms to ${formatDuration(maxForMs)}, or no --for: until it is ended`],
+    code: 'usage',
+  })
 }
 
 export interface AzureFaultsCommand {
@@ -57,17 +99,25 @@ export async function azureFaults({ home, json, world }: AzureFaultsCommand): Pr
   const faults = await labControlOf(chosenHome(world, home)).faults()
   if (json) line(JSON.stringify(faults, null, 2))
   else if (Object.keys(faults).length === 0) line('No host of the local Azure has a fault.')
-  else for (const [host, fault] of Object.entries(faults)) line(`${host}  ${describe(fault)}`)
+  else for (const [host, fault] of Object.entries(faults)) line(`${host}  ${describe(fault, endOf(fault))}`)
   return exitCodes.ok
 }
 
-function describe(fault: LabFault): string {
-  const what = {
-    unreachable: () => 'does not answer',
-    throttle: () => `answers 429${fault.kind === 'throttle' ? `, Retry-After: ${fault.retryAfterSeconds}` : ''}`,
-    error: () => `answers ${fault.kind === 'error' ? fault.status : ''}`,
-  }[fault.kind]()
-  return fault.untilMs === undefined ? what : `${what}, until ${new Date(fault.untilMs).toISOString()}`
+function describe(fault: NewLabFault, end: string): string {
+  switch (fault.kind) {
+    case 'unreachable':
+      return `does not answer${end}`
+    case 'throttle':
+      return `answers 429 to every request${end}, with Retry-After: ${fault.retryAfterSeconds}`
+    case 'error':
+      return `answers ${fault.status} to every request${end}`
+    default:
+      throw new Error(`unknown fault ${JSON.stringify(fault satisfies never)}`)
+  }
+}
+
+function endOf({ untilMs }: LabFault): string {
+  return untilMs === undefined ? '' : ` until ${new Date(untilMs).toISOString()}`
 }
 
 function labControlOf(home: LabHome): LabControl {
@@ -80,15 +130,24 @@ function labControlOf(home: LabHome): LabControl {
   })
 }
 
-/** The vault's name as the lab spells it. Throws {@link CliError} if there is no such vault. */
-async function findVault(given: string, control: LabControl): Promise<string> {
-  const host = URL.parse(given)?.hostname || given
-  const wanted = host.toLowerCase().replace(/\.$/, '').replace(vaultSuffix, '')
+/** The host, and the shortest name for it. Throws {@link CliError} if there is no such vault. */
+async function findHost(
+  { host: given, anyHost }: AzureFaultCommand,
+  control: LabControl,
+): Promise<{ host: string; name: string }> {
+  const host = (URL.parse(given)?.hostname || given).toLowerCase().replace(/\.$/, '')
   const vaults = await control.vaults()
-  const found = vaults.find((name) => name.toLowerCase() === wanted)
-  if (found !== undefined) return found
+  const vault = vaults.find((one) => one.toLowerCase() === host.replace(vaultSuffix, ''))
+  if (vault !== undefined) return { host: `${vault}${vaultSuffix}`.toLowerCase(), name: vault }
+  if (anyHost && otherHosts.has(host)) return { host: otherHosts.get(host) ?? host, name: host }
+  // The lab refuses a host that it does not serve.
+  if (anyHost && host.includes('.') && !host.endsWith(vaultSuffix)) return { host, name: host }
+  throw noSuchVault(given, host.replace(vaultSuffix, ''), vaults)
+}
+
+function noSuchVault(given: string, wanted: string, vaults: readonly string[]): CliError {
   const near = nearestName(wanted, vaults)
-  throw new CliError({
+  return new CliError({
     what: `The lab has no vault ${given}`,
     why: vaults.length === 0 ? 'it has none yet' : `its vaults: ${vaults.join(', ')}`,
     fix: [near === undefined ? `create one: az keyvault create --name ${wanted}` : `did you mean ${near}?`],

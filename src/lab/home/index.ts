@@ -4,7 +4,7 @@
  * for the clusters that `az aks` manages.
  */
 export { createLabAzure, type Identity, type LabAzure, type LabRole, readCredentials } from './azure/lab-azure.ts'
-export { createLabControl, type LabControl, type LabFault } from './azure/lab-control.ts'
+export { createLabControl, type LabControl, type LabFault, type NewLabFault } from './azure/lab-control.ts'
 export { bringUp, type Lab } from './bring-up.ts'
 export { loadLabClusters } from './clusters/load-lab-clusters.ts'
 export { readKubeconfig } from './clusters/read-kubeconfig.ts'

@@ -114,6 +114,49 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
   })
 
+  await t.test('azure fault makes a vault or Entra fail in the way that it names, and --clear ends it', async () => {
+    const fault = async (...words: string[]) => {
+      const { code, stdout, stderr } = await home.keymount('azure', 'fault', ...words)
+      return { code, text: stdout + stderr }
+    }
+    const lost = await fault('throttled', '--unreachable')
+    assert.equal(lost.code, 0, lost.text)
+    assert.match(
+      lost.text,
+      /^throttled\.vault\.azure\.net does not answer\.\n +to end it: keymount azure fault throttled --clear/,
+    )
+    const { kube, azure } = clients(lab)
+    await assert.rejects(azure.vault('GET', 'throttled', '/secrets/none'))
+    assert.match(
+      (await fault('throttled', '--status', '503', '--for', '90s')).text,
+      /answers 503 to every request for 1m30s\.\n$/,
+    )
+    await assert.rejects(azure.vault('GET', 'throttled', '/secrets/none'), /503/)
+    assert.match(
+      (await fault('entra', '--throttle', '--retry-after', '7')).text,
+      /^login\.microsoftonline\.com answers 429 .*: 7\./,
+    )
+    const { stdout } = await home.keymount('azure', 'faults')
+    assert.match(stdout, /^throttled\.vault\.azure\.net {2}answers 503 to every request until /m)
+    assert.match(stdout, /^login\.microsoftonline\.com {2}answers 429 to every request, with Retry-After: 7$/m)
+    for (const host of ['throttled', 'entra']) assert.match((await fault(host, '--clear')).text, /answers again/)
+    assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
+    kube.close()
+    azure.stop()
+    for (const [words, text] of [
+      [['throttled'], /How the host fails is missing\n +fix +one of --unreachable/],
+      [['throttled', '--unreachable', '--throttle'], /cannot be used with/],
+      [['throttled', '--status', '200'], /Expected a status from 400 to 599/],
+      [['throttled', '--unreachable', '--for', '48h'], /--for is 48h\n +fix +a duration from 1ms to 24h/],
+      [['throtled', '--unreachable'], /did you mean throttled/],
+      [['www.example.com', '--unreachable'], /does not serve www\.example\.com/],
+    ] as const) {
+      const { code, text: found } = await fault(...words)
+      assert.notEqual(code, 0)
+      assert.match(found, text)
+    }
+  })
+
   await t.test('azure vault create makes a vault with secrets for the administrator', async () => {
     const args = ['azure', 'vault', 'create', 'settings', '--secret', 'password=example', '--secret', 'user=me']
     const { code, stdout, stderr } = await home.keymount(...args)

@@ -9,7 +9,8 @@ const fault = z.discriminatedUnion('kind', [
 const faultsAnswer = z.record(z.string(), fault.and(z.object({ untilMs: z.number().optional() })))
 const vaultsAnswer = z.object({ vaults: z.array(z.string()) })
 
-export type LabFault = z.infer<typeof fault> & { untilMs?: number | undefined }
+export type NewLabFault = z.infer<typeof fault>
+export type LabFault = NewLabFault & { untilMs?: number | undefined }
 
 /** What the owner of a lab can do to its local Azure, besides using it. See ARCHITECTURE.md, `control.sock`. */
 export interface LabControl {
@@ -17,8 +18,8 @@ export interface LabControl {
   vaults(): Promise<string[]>
   /** The current faults, by host. */
   faults(): Promise<Record<string, LabFault>>
-  /** Answers every request to the host with 429, for `forMs` or until {@link LabControl.clearFault}. */
-  throttle(host: string, options: { retryAfterSeconds: number; forMs?: number | undefined }): Promise<void>
+  /** Makes the host fail, for `forMs` (a day at most) or until {@link LabControl.clearFault}. */
+  setFault(host: string, fault: NewLabFault, forMs?: number): Promise<void>
   clearFault(host: string): Promise<void>
 }
 
@@ -26,9 +27,9 @@ export function createLabControl(socketPath: string): LabControl {
   return {
     vaults: async () => vaultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/vaults' })).vaults,
     faults: async () => faultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/faults' })),
-    async throttle(host, { retryAfterSeconds, forMs }) {
+    async setFault(host, fault, forMs) {
       // JSON leaves out what is undefined.
-      const body = { kind: 'throttle', retryAfterSeconds, forSeconds: forMs === undefined ? undefined : forMs / 1000 }
+      const body = { ...fault, forSeconds: forMs === undefined ? undefined : forMs / 1000 }
       await callSocket(socketPath, { method: 'PUT', path: `/faults/${host}`, body })
     },
     clearFault: async (host) => void (await callSocket(socketPath, { method: 'DELETE', path: `/faults/${host}` })),
