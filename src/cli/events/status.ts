@@ -28,6 +28,8 @@ interface EventsStatus {
   pods: Answer<readonly string[]>
   /** Of the pod that leads. */
   figures: Answer<EventsFigures>
+  /** Sources of the operator that have answered neither with events nor with a refusal since it started. */
+  unanswered: readonly string[]
   warnings: Answer<string[]>
   /** Classes that were annotated, the newest first. */
   changes: Answer<(ClassChange & { class: string })[]>
@@ -42,34 +44,58 @@ export async function eventsStatus({ json, cluster, world }: StatusCommand): Pro
     else print(status, terminal, Date.now())
     const figures = 'value' in status.figures ? status.figures.value : undefined
     const works = figures !== undefined && figures.sources.length > 0 && figures.sources.every(({ up }) => up)
-    return works ? exitCodes.ok : exitCodes.failed
+    return works && status.unanswered.length === 0 ? exitCodes.ok : exitCodes.failed
   })
 }
 
 async function readStatus(kube: KubeClient): Promise<EventsStatus> {
   const pods = await attempt(async () => {
-    const [{ items }, product] = await Promise.all([
-      kube.list(resources.pods, { labelSelector: 'app=keymount-operator' }),
-      gatherProduct(kube),
-    ])
-    const running = items.filter(({ status }) => status?.phase === 'Running')
-    return 'why' in product.pods ? running : besidePods(running, product.pods.value)
+    const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
+    return besideDrivers(
+      kube,
+      items.filter(({ metadata, status }) => status?.phase === 'Running' && metadata.deletionTimestamp === undefined),
+    )
   })
   const running = 'value' in pods ? pods.value : []
+  const figures = await attempt(() => figuresOf(kube, running))
+  const answered = new Set('value' in figures ? figures.value.sources.map(({ name }) => name) : [])
   return {
     pods: 'value' in pods ? { value: running.map(objectKey) } : pods,
-    figures: await attempt(() => figuresOf(kube, running)),
+    figures,
+    unanswered: 'value' in figures ? sourcesOf(running).filter((name) => !answered.has(name)) : [],
     warnings: await attempt(() => warningsOf(kube, running)),
     changes: await attempt(() => changesOf(kube)),
   }
 }
 
+/** Anyone who may create pods can give one the operator's label: of several namespaces, that with the drivers counts. */
+async function besideDrivers(kube: KubeClient, pods: readonly Pod[]): Promise<readonly Pod[]> {
+  if (new Set(pods.map(({ metadata }) => metadata.namespace)).size < 2) return pods
+  const product = await gatherProduct(kube)
+  return 'why' in product.pods ? pods : besidePods(pods, product.pods.value)
+}
+
+function argsOf({ spec }: Pod): readonly string[] {
+  return spec?.containers?.flatMap(({ args }) => args ?? []) ?? []
+}
+
+/** Names of the sources that the flags of the operator name, as its metrics have them. */
+function sourcesOf(pods: readonly Pod[]): string[] {
+  const names = pods.flatMap(argsOf).flatMap((word) => {
+    if (/^--events-queue=./.test(word)) return ['queue']
+    if (/^--events-namespace-topic=./.test(word)) return [namespaceTopic]
+    const [, vaults = ''] = /^--events-watch-vaults=(.+)$/.exec(word) ?? []
+    return vaults.split(',').flatMap((one) => (one === '' ? [] : [`vault ${one.split('=')[0]}`]))
+  })
+  return [...new Set(names)]
+}
+
+const namespaceTopic = 'namespace topic'
 const defaultMetricsPort = 8085
 
 /** The chart and the lab choose the port. */
-function metricsPortOf({ spec }: Pod): number {
-  const args = spec?.containers?.flatMap((container) => container.args ?? []) ?? []
-  const port = args.flatMap((word) => /^--metrics-bind-address=.*?(\d{1,5})$/.exec(word)?.[1] ?? [])[0]
+function metricsPortOf(pod: Pod): number {
+  const port = argsOf(pod).flatMap((word) => /^--metrics-bind-address=.*?(\d{1,5})$/.exec(word)?.[1] ?? [])[0]
   return port === undefined ? defaultMetricsPort : Number(port)
 }
 
@@ -111,14 +137,19 @@ async function changesOf(kube: KubeClient): Promise<(ClassChange & { class: stri
     .toSorted((a, b) => b.seen - a.seen)
 }
 
-function print({ pods, figures, warnings, changes }: EventsStatus, terminal: Terminal, now: number): void {
+function print({ pods, figures, unanswered, warnings, changes }: EventsStatus, terminal: Terminal, now: number): void {
   const { line, style } = terminal
   const ago = (ms: number) => `${formatDuration(Math.max(Math.round((now - ms) / 1000), 0) * 1000)} ago`
   if ('why' in pods) line(`${style.bad('!')} operator: ${pods.why}`)
   if ('why' in figures) line(`${style.bad('!')} figures: ${figures.why}`)
   else {
     const { sources, last, lag, age, held, ignored, classes, confirmed } = figures.value
-    if (sources.length === 0) line(`${style.bad('!')} the operator has not asked for events yet`)
+    for (const name of unanswered)
+      line(
+        `${style.bad('!')} ${name}: has not answered yet${name === namespaceTopic ? '; without an event, Event Grid answers after 10 s' : ''}`,
+      )
+    if (sources.length === 0 && unanswered.length === 0)
+      line(`${style.bad('!')} the operator has not asked for events yet`)
     for (const { name, up } of sources)
       line(`${up ? style.good('✓') : style.bad('!')} ${name}: ${up ? 'answers' : 'does not answer'}`)
     line(`  last event: ${last === undefined ? 'none yet' : `${timestamp(last)} (${ago(last)})`}`)
@@ -133,7 +164,11 @@ function print({ pods, figures, warnings, changes }: EventsStatus, terminal: Ter
       )
     for (const [why, count] of Object.entries(ignored)) line(`  ignored, ${why}: ${count}`)
   }
-  if ('value' in warnings) for (const warning of warnings.value) line(`${style.bad('!')} ${warning}`)
+  const up = 'value' in figures ? figures.value.sources.filter((source) => source.up) : []
+  const isOver = (warning: string) => up.some(({ name }) => warning.includes(` EventsUnavailable: ${name}`))
+  if ('value' in warnings)
+    for (const warning of warnings.value)
+      line(isOver(warning) ? `  ${warning} (over: it answers again)` : `${style.bad('!')} ${warning}`)
   if ('why' in changes) line(`${style.bad('!')} classes: ${changes.why}`)
   else if (changes.value.length === 0) line('  no class has changed yet')
   else

@@ -157,7 +157,7 @@ async function startQueue(azure: TestAzure): Promise<Way> {
   }
   return {
     flag: `--events-queue=${account.queues}/${queueName}`,
-    refusal: /queue: queue .*: 403 .*Storage Queue Data Message Processor/,
+    refusal: /^queue .*: 403 .*Storage Queue Data Message Processor/,
     role: 'Storage Queue Data Message Processor',
     scope: account.id,
     send: (event) => put(Buffer.from(JSON.stringify(gridEvent(event))).toString('base64')),
@@ -187,7 +187,7 @@ async function startTopic(azure: TestAzure): Promise<Way> {
   }
   return {
     flag: `--events-namespace-topic=${url}`,
-    refusal: /namespace topic: namespace topic .*: 403 .*EventGrid Data Receiver/,
+    refusal: /^namespace topic [^:]*: 403 .*EventGrid Data Receiver/,
     role: 'EventGrid Data Receiver',
     scope: subscription.id,
     send(event) {

@@ -267,6 +267,8 @@ async function reportUp({ world, recorder }: Events, source: EventSource, before
 async function reportDown({ world, recorder }: Events, source: EventSource, error: unknown): Promise<void> {
   world.metrics.sourceUp(source.name, false)
   world.log.warn({ err: error, source: source.name }, `no events are received: ${errorMessage(error)}`)
-  const text = `${source.name}: ${errorMessage(error)}; until events are received again, volumes follow by their interval`
+  const message = errorMessage(error)
+  const reason = message.startsWith(`${source.name} `) ? message : `${source.name}: ${message}`
+  const text = `${reason}; until events are received again, volumes follow by their interval`
   await recorder.record(world.pod, 'Warning', 'EventsUnavailable', text)
 }
