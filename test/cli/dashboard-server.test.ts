@@ -48,20 +48,6 @@ function send(
   })
 }
 
-/** Signs in as the page does. */
-async function signIn(dashboard: OpenDashboard): Promise<Record<string, string>> {
-  const answer = await send(dashboard, {
-    path: '/api/session',
-    method: 'POST',
-    headers: { origin: dashboard.origin },
-    body: { token: dashboard.token },
-  })
-  assert.equal(answer.status, 200, answer.text)
-  const [cookie = ''] = answer.headers['set-cookie'] ?? []
-  assert.match(cookie, /^keymount-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/)
-  return { cookie: cookie.split(';')[0] ?? '', 'x-keymount-key': JSON.parse(answer.text).key }
-}
-
 /** Of the rows that lines of a stream have, in their order. */
 function keysOf(lines: readonly { type: string; rows?: { key: string }[] }[]): string[] {
   return lines.flatMap(({ type, rows = [] }) => (type === 'set' ? rows.map(({ key }) => key) : []))
@@ -73,7 +59,7 @@ test('the dashboard answers its own page alone', async (t) => {
   await createFleet(kube)
   const dashboard = await openDashboard(t, cluster.kubeconfig)
   const { origin } = dashboard
-  const session = await signIn(dashboard)
+  const session = await dashboard.signIn()
   const post = { path: '/api/rotate', method: 'POST', body: { namespace: 'shop', name: 'database' } }
 
   await t.test(
@@ -81,7 +67,7 @@ test('the dashboard answers its own page alone', async (t) => {
     async () => {
       assert.equal((await send(dashboard, { headers: session })).status, 200)
       const { cookie = '', 'x-keymount-key': key = '' } = session
-      const other = await signIn(dashboard)
+      const other = await dashboard.signIn()
       const refused: Record<string, string>[] = [
         {},
         { cookie },
@@ -97,6 +83,8 @@ test('the dashboard answers its own page alone', async (t) => {
       }
       const wrong = { path: '/api/session', method: 'POST', headers: { origin }, body: { token: 'guess' } }
       assert.equal((await send(dashboard, wrong)).status, 401)
+      const { headers } = await send(dashboard, { ...wrong, body: { token: dashboard.token } })
+      assert.match(String(headers['set-cookie']), /^keymount-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/)
     },
   )
 
@@ -226,7 +214,7 @@ test('the dashboard answers its own page alone', async (t) => {
     t.after(() => proxy.stop())
     const held = proxy.holdNext(/^GET \/api\/v1\/pods\?limit=500$/)
     const slow = await openDashboard(t, proxy.kubeconfig)
-    const own = await signIn(slow)
+    const own = await slow.signIn()
     await held
     const isReady = (all: readonly { type: string; isReady?: boolean }[]) =>
       all.some((line) => line.type === 'head' && line.isReady)
@@ -248,7 +236,7 @@ test('the dashboard answers its own page alone', async (t) => {
 
   await t.test('read-only, nothing that writes is there', async () => {
     const quiet = await openDashboard(t, cluster.kubeconfig, '--read-only')
-    const own = await signIn(quiet)
+    const own = await quiet.signIn()
     for (const path of ['/api/rotate', '/api/doctor'])
       assert.equal((await send(quiet, { ...post, path, headers: { ...own, origin: quiet.origin } })).status, 404)
     const { text } = await send(quiet, { path: '/api/rights?namespace=shop', headers: own })

@@ -7,6 +7,8 @@ import { listen } from '#lib/http'
 import { axeViolations, browserMissing, type DashboardPage, openPage, startBrowser } from '../support/browser.ts'
 import { type OpenDashboard, openDashboard } from '../support/dashboard.ts'
 import { until } from '../support/eventually.ts'
+import { tokenKubeconfig } from '../support/token-kubeconfig.ts'
+import { createViewerRole } from '../support/viewer-role.ts'
 import { type IdentityLab, startIdentityLab } from './identity-lab.ts'
 import { account, classOf, createMountingPod, name, podOf, podReady } from './mounted-pod.ts'
 
@@ -259,7 +261,7 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
   })
 
   await t.test('a user without the rights gets the rows that they may list, and no button', async () => {
-    const limited = await openDashboard(t, await kubeconfigOf(lab), '-n', 'default')
+    const limited = await openDashboard(t, await kubeconfigOf(t, lab), '-n', 'default')
     const other = await openPage(browser, limited)
     await cellOf(other.page, name, 2).click()
     await other.page.waitForSelector('#panel .facts')
@@ -389,30 +391,9 @@ async function attackFromElsewhere(
 }
 
 /** Of a service account that may list in its namespace, and change nothing. */
-async function kubeconfigOf({ kube, env }: IdentityLab): Promise<string> {
-  const { readFileSync, writeFileSync } = await import('node:fs')
-  const { parse } = await import('yaml')
-  const metadata = { namespace: 'default', name: 'viewer' }
-  const group = 'rbac.authorization.k8s.io'
-  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
-  const rules = [
-    { apiGroups: [''], resources: ['pods', 'events'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['secrets-store.csi.x-k8s.io'], resources: ['*'], verbs: ['get', 'list', 'watch'] },
-  ]
-  await kube.create(resources.roles, { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules })
-  const roleRef = { apiGroup: group, kind: 'Role', name: 'viewer' }
-  const subjects = [{ kind: 'ServiceAccount', ...metadata }]
-  await kube.create(resources.roleBindings, {
-    apiVersion: `${group}/v1`,
-    kind: 'RoleBinding',
-    metadata,
-    roleRef,
-    subjects,
-  })
-  const { token } = await kube.createToken(metadata, { audiences: [] })
-  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
-  config.users[0].user = { token }
-  const path = `${env.KEYMOUNT_HOME}/viewer-kubeconfig`
-  writeFileSync(path, JSON.stringify(config))
-  return path
+async function kubeconfigOf(t: TestContext, { kube, env }: IdentityLab): Promise<string> {
+  const viewer = { namespace: 'default', name: 'viewer' }
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: viewer })
+  await createViewerRole(kube, viewer)
+  return tokenKubeconfig(t, kube, env.KUBECONFIG ?? '', viewer)
 }

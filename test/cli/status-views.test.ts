@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
 import { resources } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
+import { tokenKubeconfig } from '../support/token-kubeconfig.ts'
 import { type IdentityLab, startIdentityLab } from './identity-lab.ts'
 import { classOf, createMountingPod, name, podOf, podReady } from './mounted-pod.ts'
 
@@ -89,7 +90,7 @@ test('status VIEW lists what a cluster has as table, JSON and YAML, and follows 
   })
 
   await t.test('without the right to list, a view names what is missing and fails', async () => {
-    const { code, stdout, stderr } = await lab.keymount('status', 'volumes', '--kubeconfig', await powerless(lab))
+    const { code, stdout, stderr } = await lab.keymount('status', 'volumes', '--kubeconfig', await powerless(t, lab))
     assert.equal(code, 1, stdout)
     assert.match(stderr, /status objects of volumes could not be read: forbidden: you have no right to list/)
   })
@@ -115,15 +116,8 @@ function watch(_: IdentityLab, env: Record<string, string>) {
 }
 
 /** A kubeconfig of a service account that has no rights. */
-async function powerless({ kube, env }: IdentityLab): Promise<string> {
-  const { readFileSync, writeFileSync, mkdtempSync } = await import('node:fs')
-  const { join } = await import('node:path')
+async function powerless(t: TestContext, { kube, env }: IdentityLab): Promise<string> {
   const account = { namespace: 'default', name: 'powerless' }
   await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account })
-  const { token } = await kube.createToken(account, { audiences: [] })
-  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
-  config.users[0].user = { token }
-  const path = join(mkdtempSync(join(env.KEYMOUNT_HOME ?? '', 'powerless-')), 'kubeconfig')
-  writeFileSync(path, JSON.stringify(config))
-  return path
+  return tokenKubeconfig(t, kube, env.KUBECONFIG ?? '', account)
 }

@@ -1,4 +1,5 @@
 import { describe } from 'node:test'
+import { dashboardCases } from './cases/dashboard.ts'
 import { doctorCases } from './cases/doctor.ts'
 import { envFileCases } from './cases/env-files.ts'
 import { eventCases } from './cases/events.ts'
@@ -33,6 +34,7 @@ describe(`end to end on the ${target} cluster`, () => {
   restartCases(lab)
   faultCases(lab)
   doctorCases(lab)
+  dashboardCases(lab)
   upstreamTakeoverCases(lab)
   upstreamCases(lab)
   upstreamProviderCases(lab)

@@ -11,6 +11,10 @@ export interface OpenDashboard {
   port: number
   token: string
   pid: number
+  /** What it has printed so far. */
+  output(): string
+  /** Exchanges the token as the page does; gives the headers of the session's requests. */
+  signIn(): Promise<Record<string, string>>
   /** The lines of a stream until `enough` is true. */
   // biome-ignore lint/suspicious/noExplicitAny: messages of every shape
   lines(path: string, headers: Record<string, string>, enough: (lines: readonly any[]) => boolean): Promise<any[]>
@@ -26,8 +30,15 @@ export async function openDashboard(
   const [program, ...words] = cliCommand
   const child = spawn(program, [...words, 'dashboard', '--json', ...flags], {
     env: { ...cliEnvironment(), ...(typeof cluster === 'string' ? { KUBECONFIG: cluster } : cluster) },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  child.stderr.pipe(process.stderr, { end: false })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      output += String(data)
+    })
+  }
   const stop = async () => {
     if (child.exitCode !== null) return
     child.kill('SIGTERM')
@@ -37,15 +48,30 @@ export async function openDashboard(
   const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => [''])])
   const { url } = JSON.parse(String(line)) as { url: string }
   const { origin, port, hash } = new URL(url)
+  const token = hash.slice('#token='.length)
   return {
     url,
     origin,
     port: Number(port),
-    token: hash.slice('#token='.length),
+    token,
     pid: child.pid ?? 0,
+    output: () => output,
+    signIn: () => signIn(origin, token),
     lines: (path, headers, enough) => readLines(`${origin}${path}`, headers, enough),
     stop,
   }
+}
+
+async function signIn(origin: string, token: string): Promise<Record<string, string>> {
+  const answer = await fetch(`${origin}/api/session`, {
+    method: 'POST',
+    headers: { origin, 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+    body: JSON.stringify({ token }),
+  })
+  if (!answer.ok) throw new Error(`the session was refused with ${answer.status}: ${await answer.text()}`)
+  const { key } = (await answer.json()) as { key: string }
+  const [cookie = ''] = answer.headers.getSetCookie()
+  return { cookie: cookie.split(';')[0] ?? '', 'x-keymount-key': key }
 }
 
 async function readLines(
