@@ -58,7 +58,7 @@ export function dashboardCases(lab: () => Lab): void {
       assert.deepEqual(leaksIn(texts.join()), [])
     })
 
-    it('of an account that may list nothing it says so, and of one that may list in a namespace it has the rows', async (t) => {
+    it('reports to an account without rights what it could not read, and has the rows of a namespace for one that may list there', async (t) => {
       const workload = await createWorkload(lab(), 'viewer')
       const { namespace } = workload
       await workload.setSecret('ExampleSecret', 'a value that a viewer does not see')
@@ -74,7 +74,7 @@ export function dashboardCases(lab: () => Lab): void {
       for (const view of views) {
         const { rows, head } = all[view]
         assert.deepEqual(rows, [], view)
-        assert.notDeepEqual(head.partial[view] ?? [], [], `${view} is said to be incomplete`)
+        assert.notDeepEqual(head.partial[view] ?? [], [], `${view} is reported as incomplete`)
         for (const why of Object.values(head.missing)) assert.match(why, /forbidden/i)
       }
       await powerless.stop()

@@ -307,7 +307,9 @@ function renderEmpty(): void {
   if (!isEmpty) return
   const { view, rows, filter } = state
   const unread = state.head?.partial[view.name] ?? []
-  const problems = view.name === 'problems' ? 0 : (state.head?.counts.problems?.bad ?? 0)
+  const { counts } = state.head ?? {}
+  // In a cluster without volumes, the first one would fail for these.
+  const problems = counts?.volumes?.all === 0 ? (counts.problems?.bad ?? 0) : 0
   const signature = rows.size > 0 ? `filter ${filter}` : `${view.name} ${problems} ${unread.join()}`
   if (place.dataset.is === signature) return
   place.dataset.is = signature
@@ -351,6 +353,14 @@ function emptyHint(view: ViewName, problems: number): Node[] {
     ]
   if (view === 'events') return [el('p', {}, 'Rotations, failures and restarts appear here as they happen.')]
   if (view === 'nodes') return []
+  if (view === 'secrets')
+    return [
+      el(
+        'p',
+        {},
+        'A class makes one by its secretObjects, a SecretSync without a pod. Pods that read files need none.',
+      ),
+    ]
   if (problems > 0) {
     const text = problems === 1 ? 'Show the problem' : `Show ${problems} problems`
     return [

@@ -242,7 +242,7 @@ function stepsElement({ steps }: DoctorAnswer, announce: (text: string) => void)
 }
 
 async function showRates(node: string, results: HTMLElement): Promise<void> {
-  const line = el('p', { class: 'result' }, 'Reading the metrics of the node…')
+  const line = el('p', { class: 'result' }, 'Reading the metrics of the node for five seconds…')
   results.replaceChildren(line)
   type Rates = { reads: number | null; throttled: number | null; signIns: number | null; why?: string }
   const rates = await api<Rates>(`/api/rates?node=${encodeURIComponent(node)}`).catch(
