@@ -21,13 +21,20 @@ export async function checkInstall(
   for (;;) {
     const { works, problems } = await findingsOf({ kube, ...config })
     const isOver = clock.elapsed() + everyMs > end
-    if (problems.length === 0) return { status: 0, text: linesOf(works) }
-    if (isOver) return { status: 1, text: linesOf([...works, ...problems.map((problem) => `FAILED ${problem}`)]) }
+    if (problems.length === 0) return { status: 0, text: report(works, problems) }
+    if (isOver) return { status: 1, text: report(works, problems) }
     await sleep(everyMs, { clock })
   }
 }
 
-function linesOf(lines: readonly string[]): string {
+/** One line for each check, and one for all of them. */
+function report(works: readonly string[], problems: readonly string[]): string {
+  const count = works.length + problems.length
+  const lines = [
+    ...works.map((text) => `ok     ${text}`),
+    ...problems.map((text) => `FAILED ${text}`),
+    problems.length === 0 ? 'Keymount works.' : `Keymount does not work: ${problems.length} of ${count} checks failed.`,
+  ]
   return `${lines.join('\n')}\n`
 }
 

@@ -604,7 +604,14 @@ test('helm test runs a program of the image, which may read what it checks and n
     driver: 'secrets-store.csi.k8s.io',
     webhookConfiguration: 'azure-wi-webhook-mutating-webhook-configuration',
   })
-  const rules = added.flatMap((object) => (object.rules ?? []) as Rule[])
+  // `helm test` prints each hook as a suite of its own.
+  assert.deepEqual(added.map(({ kind, metadata: { name } }) => `${kind} ${name}`).toSorted(), [
+    'List shop-install-check',
+    'Pod shop-install-check',
+  ])
+  const items = added.flatMap((object) => (object.items ?? []) as Manifest[])
+  assert.deepEqual(names(items, 'ClusterRole'), ['shop-install-check'])
+  const rules = items.flatMap((object) => (object.rules ?? []) as Rule[])
   assert.deepEqual(new Set(rules.flatMap(({ verbs }) => verbs)), new Set(['list', 'get']))
   const resources = rules.flatMap((rule) => rule.resources)
   assert.deepEqual(resources.toSorted(), [

@@ -22,7 +22,10 @@ test('install-check names what does not work, and succeeds when everything does'
     ])
   const [empty] = [await check()]
   assert.deepEqual([empty.code, empty.stderr], [1, ''])
-  assert.match(empty.stdout, /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\n$/)
+  assert.match(
+    empty.stdout,
+    /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\nKeymount does not work: 1 of 1 checks failed\.\n$/,
+  )
 
   const container = { name: 'main', image: 'none' }
   const selector = { matchLabels: { app: 'driver' } }
@@ -74,9 +77,10 @@ test('install-check names what does not work, and succeeds when everything does'
   assert.deepEqual(works, {
     code: 0,
     stdout: [
-      'DaemonSet driver: 0 of 0 pods are ready',
-      `CSI driver ${driver}: registered on 1 of 1 nodes`,
-      'webhook webhook: the API server calls it',
+      'ok     DaemonSet driver: 0 of 0 pods are ready',
+      `ok     CSI driver ${driver}: registered on 1 of 1 nodes`,
+      'ok     webhook webhook: the API server calls it',
+      'Keymount works.',
       '',
     ].join('\n'),
     stderr: '',
@@ -87,6 +91,9 @@ test('install-check waits for what does not work yet, and fails when the time is
   const cluster = await startLocalCluster(t, { node: false })
   const flags = [`--kubeconfig=${cluster.kubeconfig}`, '--selector=app.kubernetes.io/instance=shop', '--wait=3s']
   const { code, stdout } = await runCli(['install-check', ...flags])
-  assert.match(stdout, /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\n$/)
+  assert.match(
+    stdout,
+    /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\nKeymount does not work: 1 of 1 checks failed\.\n$/,
+  )
   assert.equal(code, 1)
 })
