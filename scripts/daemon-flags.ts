@@ -10,7 +10,7 @@ import { providerFlags } from '#product/provider'
 import { proxyFlags } from '#product/proxy'
 import { syncFlags } from '#product/sync'
 import { uninstallCheckFlags } from '#product/uninstall-check'
-import { controllerFlags } from '#product/webhook'
+import { webhookFlags } from '#product/webhook'
 
 /** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
 export const daemonFlags: Record<
@@ -32,7 +32,7 @@ export const daemonFlags: Record<
   driver: driverFlags,
   provider: providerFlags,
   node: nodeFlags,
-  controller: controllerFlags,
+  controller: webhookFlags,
   proxy: proxyFlags,
   sync: syncFlags,
   operator: operatorFlags,

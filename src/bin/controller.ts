@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runMain } from '#daemon'
 import { createLog, runUntilSignal } from '#lib'
-import { controllerProgram, startWebhookDaemon } from '#product/webhook'
+import { startWebhookDaemon, webhookProgram } from '#product/webhook'
 
-runMain(controllerProgram, (config, env) => {
+runMain(webhookProgram, (config, env) => {
   // Without the last of V8's compilers, whose code alone is 4 MiB of resident memory once it has run. What is left is several
   // times faster than any cluster creates pods (bench/webhook.ts).
   setFlagsFromString('--no-opt')

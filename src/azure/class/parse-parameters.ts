@@ -1,7 +1,7 @@
 import { type SignIn, selectableWays } from '#azure/identity'
 import { vaultAddress } from '#azure/keyvault'
 import { isObjectName, objectNameForm } from '#kubernetes/client'
-import { beyondLimit, nearestName, Problems } from '#lib'
+import { beyondLimit, errorMessage, nearestName, Problems } from '#lib'
 import { parseGoBool } from '#lib/flags'
 import { parseDuration } from '#lib/formats'
 import { classLimits } from './class-limits.ts'
@@ -184,12 +184,7 @@ function checkVaultNames(vaultName: string, objects: readonly (ObjectSpec | Sele
   if (objects.length === 0 || vaultName === '') return
   const names = new Map(objects.map((object) => [object.vaultName ?? vaultName, object]))
   for (const [name, object] of names) {
-    try {
-      vaultAddress(name, 'vault.invalid')
-    } catch (error) {
-      const where = object.vaultName === undefined ? 'keyvaultName' : `${object.path}.vault`
-      problems.add('', `failed to get vault: ${(error as Error).message} (${where}${addressHint(name)})`)
-    }
+    checkVaultName(name, object.vaultName === undefined ? 'keyvaultName' : `${object.path}.vault`, problems)
   }
 }
 
@@ -198,10 +193,14 @@ function checkFallbackVault({ keyvaultName, fallbackKeyvaultName: name }: Parame
   const where = 'fallbackKeyvaultName'
   if (name.toLowerCase() === keyvaultName.toLowerCase())
     problems.add('', `${where}: found "${name}", which is keyvaultName; expected another vault with the same objects`)
+  checkVaultName(name, where, problems)
+}
+
+function checkVaultName(name: string, where: string, problems: Problems): void {
   try {
     vaultAddress(name, 'vault.invalid')
   } catch (error) {
-    problems.add('', `failed to get vault: ${(error as Error).message} (${where}${addressHint(name)})`)
+    problems.add('', `failed to get vault: ${errorMessage(error)} (${where}${addressHint(name)})`)
   }
 }
 

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { configOf } from '../../../test/support/config-of.ts'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import { controllerProgram } from './config.ts'
+import { webhookProgram } from './config.ts'
 
 const tenant = { AZURE_TENANT_ID: 'tenant' }
 const tokenEndpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
 
 function webhookOf(argv: string[] = [], env: Record<string, string> = {}) {
-  return configOf(controllerProgram, argv, { ...tenant, ...env }).webhook
+  return configOf(webhookProgram, argv, { ...tenant, ...env }).webhook
 }
 
 test('the defaults are those of upstream', () => {

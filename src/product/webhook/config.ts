@@ -19,7 +19,7 @@ import type { WebhookConfig } from './start-webhook.ts'
 import type { TokenEndpoint, TokenEndpointTrust } from './webhook-settings.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
-export const controllerFlags = {
+export const webhookFlags = {
   audience: {
     type: 'string',
     default: '',
@@ -99,22 +99,22 @@ const ownImage = imageReference(packageVersion)
 const standardAudience = 'api://AzureADTokenExchange'
 const tlsVersions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' } as const
 
-type Flags = FlagValues<typeof controllerFlags>
+type Flags = FlagValues<typeof webhookFlags>
 
-export interface ControllerConfig {
+export interface WebhookProgramConfig {
   logLevel: LogLevel
   kubeconfig: string
   webhook: WebhookConfig
 }
 
-export const controllerProgram: Program<typeof controllerFlags, ControllerConfig> = {
+export const webhookProgram: Program<typeof webhookFlags, WebhookProgramConfig> = {
   name: 'controller',
   summary: 'The workload identity webhook: gives labelled pods a token and the variables that SDKs read.',
-  flags: controllerFlags,
+  flags: webhookFlags,
   configure,
 }
 
-function configure(flags: FlagValues<typeof controllerFlags>, env: Environment, problems: Problems): ControllerConfig {
+function configure(flags: FlagValues<typeof webhookFlags>, env: Environment, problems: Problems): WebhookProgramConfig {
   const tenantId = env.AZURE_TENANT_ID ?? ''
   if (tenantId === '') problems.add('AZURE_TENANT_ID', 'required key AZURE_TENANT_ID missing value')
   const address = flags['webhook-addr']

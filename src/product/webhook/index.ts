@@ -6,7 +6,7 @@
  */
 export { AdmissionDenied } from './admission-denied.ts'
 export { annotationProblems } from './annotation-problems.ts'
-export { type ControllerConfig, controllerFlags, controllerProgram } from './config.ts'
+export { type WebhookProgramConfig, webhookFlags, webhookProgram } from './config.ts'
 export { type Annotations, annotationKeys, annotationPrefix } from './identity-request.ts'
 export { webhookLimits } from './limits.ts'
 export { type Mutation, mutatePod } from './mutate-pod.ts'

@@ -2,11 +2,11 @@ import { clusterConfig, workloadIdentityUserAgent } from '#daemon'
 import { createKubeClient } from '#kubernetes/client'
 import type { Log, Running } from '#lib'
 import type { Environment } from '#lib/flags'
-import type { ControllerConfig } from './config.ts'
+import type { WebhookProgramConfig } from './config.ts'
 import { startWebhook } from './start-webhook.ts'
 
 /** The webhook in the cluster that the command line, KUBECONFIG or the pod names. */
-export async function startWebhookDaemon(config: ControllerConfig, env: Environment, log: Log): Promise<Running> {
+export async function startWebhookDaemon(config: WebhookProgramConfig, env: Environment, log: Log): Promise<Running> {
   await using started = new AsyncDisposableStack()
   const kube = createKubeClient(clusterConfig(config.kubeconfig, env), {
     userAgent: workloadIdentityUserAgent('webhook', env),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { controllerProgram, webhookNames } from '#product/webhook'
+import { webhookNames, webhookProgram } from '#product/webhook'
 import { configOf } from '../../support/config-of.ts'
 import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
 
@@ -72,7 +72,7 @@ test('the proxy sidecar is the image of the release, unless another one is named
 test('the proxy sidecar and its init step have resources, which values change', needsHelm, async () => {
   const limits = { memory: '64Mi' }
   const objects = await render({ proxy: { initResources: { requests: null, limits } } })
-  const config = configOf(controllerProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
+  const config = configOf(webhookProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
   const { resources, initResources } = config.webhook.settings.proxy
   assert.deepEqual(resources, { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } })
   assert.deepEqual(initResources, { limits })
@@ -127,7 +127,7 @@ test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts
     proxyCert: '-----BEGIN CERTIFICATE-----\nx\n',
   }
   const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'contoso.com' } })
-  const config = configOf(controllerProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
+  const config = configOf(webhookProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
   assert.deepEqual(config.webhook.settings.proxy.env, [
     { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
     { name: 'KEYMOUNT_EXTRA_CA', value: '-----BEGIN CERTIFICATE-----\nx\n' },
@@ -207,7 +207,7 @@ test('class checks warn, refuse or are off, and then nothing of them is there', 
     const objects = await render({ classChecks })
     const { args, env } = containerOf(objects)
     const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-    const config = configOf(controllerProgram, args.slice(1), environment)
+    const config = configOf(webhookProgram, args.slice(1), environment)
     const traces = JSON.stringify(objects).match(/keymount-class-checks|validatingwebhook/gi)
     return [config.webhook.classChecks, traces !== null]
   }
@@ -284,7 +284,7 @@ test('values become the configuration of the process', needsHelm, async () => {
   }
   const { args, env } = containerOf(await render(values))
   const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-  const config = configOf(controllerProgram, args.slice(1), environment)
+  const config = configOf(webhookProgram, args.slice(1), environment)
   assert.equal(config.webhook.serviceAccountSelector, 'a=b')
   assert.partialDeepStrictEqual(config.webhook.settings, {
     tenantId: 'contoso.com',
@@ -303,7 +303,7 @@ test('on the network of the nodes the webhook has the ports that are free there'
   const objects = await render({ hostNetwork: true, port: 10443, healthPort: 10440, metricsAddr: ':10095' })
   const { args, env, ports } = containerOf(objects)
   const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-  const config = configOf(controllerProgram, args.slice(1), environment)
+  const config = configOf(webhookProgram, args.slice(1), environment)
   const { address, healthAddress, metricsAddress } = config.webhook
   const listened = [address.port, healthAddress?.port, metricsAddress?.port]
   assert.deepEqual(listened, [10443, 10440, 10095])

@@ -1,4 +1,10 @@
-import { type AssignmentState, type AzureAssignedIdentity, type AzureIdentity, objectKey } from '#kubernetes/client'
+import {
+  type AssignmentState,
+  type AzureAssignedIdentity,
+  type AzureIdentity,
+  type KubeObject,
+  objectKey,
+} from '#kubernetes/client'
 import { type Clock, sleep } from '#lib'
 import { ImdsRefusal, type TokenQuery } from '#product/imds'
 import { isNamespaced } from '../azure-identity.ts'
@@ -37,7 +43,7 @@ export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
       (!(forceNamespaced || isNamespaced(identity)) || identity.metadata.namespace === pod.namespace)
     const last = attemptsForCreated + attemptsForAssigned
     for (let attempt = 1; ; attempt++) {
-      const usable = (await assignmentsOf(pod)).filter(isUsable).toSorted(byName)
+      const usable = (await assignmentsOf(pod)).filter(isUsable).toSorted(byKey)
       const inState = (...states: AssignmentState[]) =>
         usable.filter(({ status }) => states.includes(status?.status ?? ''))
       // Without a state: made by a controller before 1.5, which assigned first and then wrote.
@@ -51,7 +57,8 @@ export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
   }
 }
 
-function byName(a: AzureAssignedIdentity, b: AzureAssignedIdentity): number {
+/** The order in which one of several identities is chosen. */
+export function byKey(a: KubeObject, b: KubeObject): number {
   return objectKey(a) < objectKey(b) ? -1 : 1
 }
 
