@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
@@ -18,6 +17,7 @@ import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
 import { secretsVolume } from '../support/secrets-volume.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const crds = resolve(import.meta.dirname, '../../charts/keymount/files/pod-identity-crds')
 const group = 'aadpodidentity.k8s.io/v1'
@@ -52,8 +52,7 @@ async function startCluster(t: TestContext) {
     spec: { azureIdentity: 'web', selector: 'web' },
   })
   await createPod(kube, { metadata: { ...inDefault('alone'), labels: { aadpodidbinding: 'web' } } })
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-detect-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const detect = (...words: string[]) =>
     runCli(['podidentity', 'detect', ...words], { KUBECONFIG: cluster.kubeconfig, NO_COLOR: '1' })
   return { kube, issuer: cluster.issuer, directory: join(directory, 'out'), detect }

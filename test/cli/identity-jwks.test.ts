@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose'
 import { runCli } from '../support/run-cli.ts'
-
-function temporary(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-jwks-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
-}
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 function writeKey(directory: string, name: string, key: KeyObject): string {
   const path = join(directory, name)
@@ -36,7 +30,7 @@ test('azwi: jwks: no keys', async () => {
 })
 
 test('azwi: jwks: an RSA public key file gives the exact JSON and kid', async (t) => {
-  const directory = temporary(t)
+  const directory = temporaryDirectory(t)
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const { n, e } = publicKey.export({ format: 'jwk' })
   const { code, stdout } = await jwks('--public-keys', writeKey(directory, 'sa.pub', publicKey))
@@ -59,7 +53,7 @@ test('azwi: jwks: an RSA public key file gives the exact JSON and kid', async (t
 })
 
 test('jwks takes private keys and elliptic curves, and a token of each key verifies against it', async (t) => {
-  const directory = temporary(t)
+  const directory = temporaryDirectory(t)
   const pairs = {
     RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
     ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -90,7 +84,7 @@ test('jwks takes private keys and elliptic curves, and a token of each key verif
 })
 
 test('jwks names the file that holds no key', async (t) => {
-  const path = join(temporary(t), 'empty.pem')
+  const path = join(temporaryDirectory(t), 'empty.pem')
   writeFileSync(path, 'nothing')
   const { code, stderr } = await jwks('--public-keys', path)
   assert.equal(code, 2)
@@ -98,7 +92,7 @@ test('jwks names the file that holds no key', async (t) => {
 })
 
 test('jwks writes both documents of an issuer, and keeps its URL as it is', async (t) => {
-  const directory = temporary(t)
+  const directory = temporaryDirectory(t)
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const key = writeKey(directory, 'sa.pub', publicKey)
   const out = join(directory, 'site')

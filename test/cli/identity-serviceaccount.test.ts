@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isNotFound, resources } from '#kubernetes/client'
 import { defaultApplicationName } from '../../src/cli/identity/names.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { bySecret, startIdentityLab, unwrapped } from './identity-lab.ts'
 
 const role = 'Key Vault Secrets User'
@@ -128,8 +128,7 @@ test('serviceaccount create and delete: a managed identity', async (t) => {
 
 test('client secrets come from the environment or a file, and are never repeated', async (t) => {
   const lab = await startIdentityLab(t)
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-secret-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'secret')
   const what = ['--service-account-name', 'orders', '--service-account-issuer-url', lab.issuer]
   const phase = ['sa', 'create', 'phase', 'app', ...what, '--auth-method', 'client_secret']

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ProblemsError } from '#lib'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { parseAzureFlags } from './azure-flags.ts'
 import type { AzureFlags } from './sign-in-options.ts'
 
@@ -11,8 +11,7 @@ const id = '11111111-2222-3333-4444-555555555555'
 
 /** A world with this environment and a home of its own, with these files. */
 function worldOf(t: TestContext, env: Record<string, string> = {}, files: Record<string, string> = {}) {
-  const userHome = mkdtempSync(join(tmpdir(), 'keymount-flags-'))
-  t.after(() => rmSync(userHome, { recursive: true, force: true }))
+  const userHome = temporaryDirectory(t)
   mkdirSync(join(userHome, '.azure'))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(userHome, name), text)
   return { env, userHome }

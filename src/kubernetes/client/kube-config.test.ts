@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { createManualClock } from '../../../test/support/manual-clock.ts'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { inClusterConfig, loadKubeconfig } from './kube-config.ts'
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-kubeconfig-'))
-  t.after(() => rmSync(directory, { recursive: true }))
-  return directory
-}
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { silentLog, systemClock } from '#lib'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { createServices } from './create-services.ts'
 import { createEventFeed } from './events/event-feed.ts'
 import { createDispatch } from './http/dispatch.ts'
@@ -17,11 +16,10 @@ import { createTraffic } from './traffic/traffic.ts'
 
 /** All services without a socket, and tokens of the administrator, who may do everything in the vault `shop`. */
 async function servicesInMemory(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'services-'))
+  const directory = temporaryDirectory(t)
   const store = openRecordStore(join(directory, 'state.jsonl'))
   t.after(() => {
     store.close()
-    rmSync(directory, { recursive: true, force: true })
   })
   const around = { clock: systemClock, log: silentLog }
   const { tenant, services, imds, stop } = await createServices({

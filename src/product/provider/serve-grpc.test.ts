@@ -1,23 +1,21 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { silentLog } from '#lib'
 import { connectProvider, failureOf } from '../../../test/support/provider.ts'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import type { Mount } from './mount.ts'
 import { createProviderMetrics } from './provider-metrics.ts'
 import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
 
 async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | 'mountTimeoutMs'>) {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-grpc-'))
+  const directory = temporaryDirectory(t)
   const path = join(directory, 'azure.sock')
   const around = { runtimeVersion: 'v0', metrics: createProviderMetrics(), log: silentLog, drainMs: 10 }
   const running = await serveGrpc({ ...around, endpoint: { kind: 'unix', path }, ...options })
   t.after(async () => {
     await running.stop()
-    rmSync(directory, { recursive: true, force: true })
   })
   return connectProvider(t, path)
 }

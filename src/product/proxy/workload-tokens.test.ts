@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Credential, findCloud, IdentityError, type TokenRequest } from '#azure/identity'
 import { SecretValue, silentLog } from '#lib'
 import { createManualClock } from '../../../test/support/manual-clock.ts'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { createWorkloadTokens } from './workload-tokens.ts'
 
 const minute = 60_000
@@ -13,8 +13,7 @@ const request = { clientId: 'client', resource: 'https://vault.azure.net' }
 
 /** Tokens that name their exchange and its service account token; each is valid for an hour. */
 function setting(t: TestContext, options: { tokenFile?: string } = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'tokens-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'token')
   writeFileSync(file, 'first\n')
   const clock = createManualClock()

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
 import { azMissing, findAz } from '../../support/az.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import type { TemporaryHome } from './lab-in-temporary-home.ts'
 
 const examples = join(import.meta.dirname, '../../../examples')
@@ -46,8 +46,7 @@ export interface LabTools {
 
 /** az and kubectl in a lab that is up. What they write goes with the test. */
 export async function labTools(t: TestContext, home: TemporaryHome): Promise<LabTools> {
-  const directory = mkdtempSync(join(tmpdir(), 'lab-tools-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const { code, stdout, stderr } = await home.keymount('env', '--json')
   assert.equal(code, 0, stderr)
   const env = { ...(JSON.parse(stdout) as Record<string, string>), PATH: process.env.PATH ?? '', HOME: directory }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { writeCaBundle } from '../../../src/lab/home/azure/ca-bundle.ts'
@@ -8,6 +7,7 @@ import { identifyProcess } from '../../../src/lab/home/processes/process-identit
 import { findAz } from '../../support/az.ts'
 import { type LocalAzureProcess, spawnLocalAzure } from '../../support/local-azure-process.ts'
 import { startLocalCluster, type TestCluster } from '../../support/local-cluster.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { azWith, clusterSkip, kubectlWith } from './lab-tools.ts'
 import { writeUserClusterState } from './user-cluster-home.ts'
 
@@ -26,8 +26,7 @@ async function usersCluster(t: TestContext): Promise<TestCluster> {
 
 /** A home as `keymount up --kubeconfig` leaves it, with the local Azure that runs in it. */
 async function labOf(t: TestContext, kubeconfig: string): Promise<{ home: string; azure: LocalAzureProcess }> {
-  const home = mkdtempSync(join(tmpdir(), 'keymount-user-'))
-  t.after(() => rmSync(home, { recursive: true, force: true }))
+  const home = temporaryDirectory(t)
   await writeUserClusterState(home, kubeconfig)
   mkdirSync(join(home, 'run'))
   const azure = await spawnLocalAzure(t, join(home, 'azure'), ['--clusters', home])

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
 import { testGroup } from '../../support/local-azure.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { startMicLab } from './mic-lab.ts'
 
 const cli = resolve(import.meta.dirname, '../../../src/bin/cli.ts')
@@ -30,8 +30,7 @@ function startProcess(
 test('the process works with azure.json, survives a half-written one, takes a new one, and gives its lease up', async (t) => {
   const lab = await startMicLab(t)
   await lab.mic.stop()
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-mic-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'azure.json')
   const { administrator, proxyUrl, caFile } = lab.azure
   const config = {

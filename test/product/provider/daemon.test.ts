@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
@@ -12,6 +11,7 @@ import { sleep } from '#lib'
 import { freePort } from '../../support/free-port.ts'
 import { connectProvider, failureOf, objectsOf } from '../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const program = join(import.meta.dirname, '../../../src/bin/provider.ts')
 
@@ -49,8 +49,7 @@ async function startDaemon(
   args: readonly string[] = [],
   trust: Record<string, string> = { SSL_CERT_FILE: lab.azure.caFile },
 ): Promise<Daemon> {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-daemon-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const socketPath = join(directory, 'azure.sock')
   const env = { HTTPS_PROXY: lab.azure.proxyUrl, NO_PROXY: '169.254.169.254', ...trust }
   const daemon = spawnProvider(
@@ -252,8 +251,7 @@ test('a port that is taken, or a file in the way of the socket, is named', async
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, resolve))
   t.after(() => server.close())
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-daemon-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const { port } = server.address() as AddressInfo
   const taken = spawnProvider(t, [
     `--endpoint=unix://${directory}/azure.sock`,

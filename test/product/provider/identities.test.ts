@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
@@ -14,6 +13,7 @@ import { startLocalCluster } from '../../support/local-cluster.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { attributes, failureOf, objectsOf } from '../../support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const objects = objectsOf({ objectName: 'db', objectType: 'secret' })
 
@@ -212,8 +212,7 @@ test('identity binding signs in through the token proxy of the cluster, and read
     subject,
     audiences: ['api://AKSIdentityBinding'],
   })
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-proxy-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const authority = await openCertificateAuthority(directory)
   const seen: unknown[] = []
   const proxy = createTlsServer(await authority.issue('cluster.ests.aks'), (request, response) => {
@@ -317,8 +316,7 @@ test("a class without clientID and tenant takes those of the pod's service accou
 })
 
 function caFileOf(t: TestContext, pem: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-ca-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'ca.pem')
   writeFileSync(file, pem)
   return file

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
@@ -11,6 +10,7 @@ import {
   reasonForNoNamespace,
   startNetworkNamespace,
 } from '../../support/network-namespace.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** The init step on the real kernel, in a network namespace as that of a pod. */
 const skip = reasonForNoNamespace()
@@ -72,8 +72,7 @@ async function listening(lines: string[]): Promise<void> {
 
 /** From here on, the kernel seems to know nothing of nf_tables. */
 async function hideNfTables(t: TestContext, namespace: NetworkNamespace): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'no-nft-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const script = join(directory, 'program')
   writeFileSync(
     script,

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { openRecordStore } from '../records/record-store.ts'
 import { createQueues, type Message, type Queue } from './queues.ts'
 
 const queue: Queue = { account: 'shop', name: 'orders', metadata: {} }
 
 function temporary(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'queues-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   let files = 0
   return () => join(directory, `${files++}.jsonl`)
 }

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { SecretValue } from '#lib'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { writeAzProfile } from './az-profile.ts'
 
 const credentials = { tenantId: 't1', subscriptionId: 's1', clientId: 'c1', clientSecret: SecretValue.of('sesame') }
 
 function temporaryProfile(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'az-profile-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const path = (name: string) => join(directory, name)
   return { directory, path, read: (name: string) => JSON.parse(readFileSync(path(name), 'utf8')) }
 }

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { type LabHome, labHome } from '../state/lab-home.ts'
 import { findNumbered, managedName, newPlace, numberedPlaces, removeUnrecorded, writeRecord } from './cluster-place.ts'
 
 function homeOf(t: TestContext): LabHome {
-  const root = mkdtempSync(join(tmpdir(), 'places-'))
-  t.after(() => rmSync(root, { recursive: true, force: true }))
+  const root = temporaryDirectory(t)
   return labHome(root)
 }
 

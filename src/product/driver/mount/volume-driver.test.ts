@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { volumeDriver } from './volume-driver.ts'
 
 /** As kubelet 1.34 writes it. */
@@ -16,8 +16,7 @@ const written = JSON.stringify({
 })
 
 function volume(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t)
   return {
     target: join(directory, 'mount'),
     write: (text: string) => writeFileSync(join(directory, 'vol_data.json'), text),
