@@ -1,23 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#lib'
 import type { Listening } from '#lib/http'
-import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
-import { ownerRole } from './access/role-definitions.ts'
-import { createMachines, type Machine } from './arm/compute/machines.ts'
+import type { Machine } from './arm/compute/machines.ts'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
-import { createClusters, issuerAuthority } from './arm/container-service/clusters.ts'
-import { createIdentityBindings } from './arm/container-service/identity-bindings.ts'
+import { issuerAuthority } from './arm/container-service/clusters.ts'
 import { createLongOperations } from './arm/long-operations.ts'
-import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
-import { removeSystemIdentity } from './arm/resource-identity.ts'
 import { groupNameOf } from './arm/resource-path.ts'
-import { createResourceGroups } from './arm/resources/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
-import { newPassword } from './directory/credentials.ts'
-import { createDirectory, type Directory } from './directory/directory.ts'
-import { openTenant, type Tenant } from './directory/tenant.ts'
-import { type AccessTokens, createAccessTokens } from './entra/access-tokens.ts'
 import { createBindingTokens } from './entra/binding-tokens.ts'
 import { entraOperations } from './entra/entra-operations.ts'
 import { createAssertionVerifier } from './entra/federated-assertion.ts'
@@ -29,10 +18,9 @@ import { createSignIn, type SignIn } from './entra/sign-in.ts'
 import { createUserSignIn } from './entra/user-sign-in.ts'
 import { deliverToQueue } from './events/deliver-to-queue.ts'
 import { deliverToTopic } from './events/deliver-to-topic.ts'
-import type { EventFeed } from './events/event-feed.ts'
+import type { EventFeed, GridEvent } from './events/event-feed.ts'
 import { startEventGrid } from './events/event-grid.ts'
-import { createEventGridRecords } from './events/event-subscriptions.ts'
-import { createNamespaces } from './events/namespaces.ts'
+import type { EventSubscription } from './events/event-subscriptions.ts'
 import { createVaultEvents } from './events/vault-events.ts'
 import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
@@ -41,27 +29,17 @@ import { assignedIdentities } from './imds/assigned-identities.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createNodeEndpoints, type NodeEndpoint } from './imds/node-endpoints.ts'
 import { createImds } from './imds/routes.ts'
-import { createBackupSeal } from './keyvault/backup-seal.ts'
-import { createCertificateAdministration } from './keyvault/certificates/administration.ts'
-import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
-import { createPendingCertificates } from './keyvault/certificates/pending-certificates.ts'
 import { keyVaultOperations } from './keyvault/key-vault-operations.ts'
-import type { Key } from './keyvault/keys/key-kind.ts'
 import { startMaintenance } from './keyvault/maintenance.ts'
-import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
-import type { Secret } from './keyvault/secrets/secret-kind.ts'
-import { createVaults } from './keyvault/vaults.ts'
 import { namespaceOperations } from './namespaces/operations.ts'
-import { createArrivals } from './namespaces/receive.ts'
 import { createNamespaceService } from './namespaces/routes.ts'
+import { type CloudState, openState } from './open-state.ts'
 import { cloud } from './proxy/clouds.ts'
 import type { ServiceName } from './proxy/served-hosts.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
-import { createStorageAccounts } from './storage/accounts.ts'
 import { messageOperations } from './storage/message-operations.ts'
 import { queueOperations } from './storage/queue-operations.ts'
-import { createQueues } from './storage/queues.ts'
 import { createQueueService } from './storage/routes.ts'
 
 export interface ServicesOptions {
@@ -78,119 +56,80 @@ export interface ServicesOptions {
   log: Log
 }
 
+const login = `https://${cloud.login}`
+const audiences = audiencesOf(cloud)
+const allAudiences = Object.values(audiences).flat()
+
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
 export async function createServices(options: ServicesOptions) {
-  const { store, clusterBackend, listenImds, feed, hasFault = () => false, clock, log } = options
-  const isFaulty = (account: string) => hasFault(`${account}.queue.${cloud.storageSuffix}`)
-  const directory = createDirectory(store, clock)
-  const roles = createRoleAssignments(store)
-  const tenant = openOrCreateTenant(store, directory, roles, clock)
-  const { tenantId, subscriptionId } = tenant
-  const tokens = await createAccessTokens(store, tenantId, clock)
-  const objects = createVaultObjects(store, clock)
-  const queues = createQueues(store)
-  const arrivals = createArrivals()
-  const namespaceEvents = createQueues(store, { kind: 'namespace-event', onMessage: arrivals.notify })
-  const bindings = createIdentityBindings(store, directory.federatedCredentials)
-  const resources = {
-    groups: createResourceGroups(store),
-    vaults: createVaults(store, clock, objects.removeAll),
-    identities: createIdentities(store, directory),
-    machines: createMachines(store, directory),
-    clusters: createClusters(store, directory, bindings.removeCluster),
-    bindings,
-    accounts: createStorageAccounts(store, queues.removeAll),
-    eventGrid: createEventGridRecords(store, (topic) => removeSystemIdentity(directory, topic)),
-    namespaces: createNamespaces(store, namespaceEvents, cloud),
-  }
-  const { groups, vaults, identities, clusters, accounts } = resources
-  const { stores } = objects
-  const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
-  const grid = startEventGrid({
-    store,
-    feed,
-    records: resources.eventGrid,
-    waiting: () => namespaceEvents.size,
-    deliver(event, subscription) {
-      const { destination } = subscription
-      const delivery = { ...resources, roles, records: resources.eventGrid }
-      return destination.endpointType === 'NamespaceTopic'
-        ? deliverToTopic(
-            { ...delivery, events: namespaceEvents, hasFault },
-            event,
-            subscription,
-            destination,
-            clock.now(),
-          )
-        : deliverToQueue({ ...delivery, queues, isFaulty }, event, subscription, destination, clock.now())
-    },
-    clock,
-    log,
-  })
-  const maintenance = startMaintenance({ stores, vaults, events, clock, log })
-  const longOperations = createLongOperations({ cloud, subscriptionId, clock, log })
-  const imdsFor = (assigned: () => readonly AssignedIdentity[]) =>
-    createImds({ tokens, audiences: allAudiences, assigned, clock })
-  const nodeEndpoints = createNodeEndpoints({ listen: (port, assigned) => listenImds(port, imdsFor(assigned)), log })
-
+  const state = { ...options, ...(await openState(options)) }
+  const { store, tenant, directory, roles, clusterBackend, resources, clock } = state
+  const background = startBackground(state)
+  const { grid, longOperations, nodeEndpoints } = background
   const shared = { store, cloud, tenant, directory, roles, clock }
   const arm = armOperations({ ...shared, ...resources, clusterBackend, nodeEndpoints, longOperations })
-  const moreAuthorities = () => clusters.all().flatMap(issuerAuthority)
-  const signIn = signInOf({ ...options, tenant, directory, tokens, moreAuthorities })
+  const signIn = signInOf(state)
   const services: Record<ServiceName, Service> = {
-    entra: entraService({ ...options, tenant, directory, tokens, signIn }),
+    entra: entraService(state, signIn),
     arm: createArm({
-      authority: { tokens, tenantId, login, audiences: audiences.arm },
+      authority: { ...authorityOf(state), audiences: audiences.arm },
       tenant,
-      groups,
+      groups: resources.groups,
       roles,
       operations: arm.operations,
     }),
     graph: createGraph({
       cloud,
       directory,
-      tokens,
+      tokens: state.tokens,
       audiences: audiences.graph,
       operations: graphOperations(shared),
       clock,
     }),
-    keyvault: createKeyVault({
-      cloud,
-      authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
-      vaults,
-      roles,
-      operations: keyVaultOperations({ store, clock, ...objects }),
-    }),
-    queue: createQueueService({
-      cloud,
-      authority: { tokens, tenantId, login, audiences: audiences.storage },
-      accounts,
-      roles,
-      operations: [...queueOperations({ store, queues }), ...messageOperations({ store, queues })],
-      clock,
-    }),
-    eventgrid: createNamespaceService({
-      authority: { tokens, audiences: audiences.eventGrid },
-      namespaces: resources.namespaces,
-      roles,
-      operations: namespaceOperations({
-        store,
-        namespaces: resources.namespaces,
-        events: namespaceEvents,
-        arrivals,
-        clock,
-      }),
-    }),
+    keyvault: keyVaultService(state),
+    queue: queueService(state),
+    eventgrid: namespaceService(state),
   }
   await arm.lifecycle.resume()
   arm.deletion.resume()
   return {
     tenant,
     services,
-    vaults,
-    bindingTokens: createBindingTokens({ tenant, clusters, bindings, signIn }),
+    vaults: resources.vaults,
+    bindingTokens: createBindingTokens({ tenant, clusters: resources.clusters, bindings: resources.bindings, signIn }),
     eventGrid: grid,
-    imds: imdsFor(() => assignedIdentities(machinesOutsideClusters(resources), { directory, identities })),
+    imds: imdsOf(state, () => assignedIdentities(machinesOutsideClusters(resources), { ...resources, directory })),
+    stop: background.stop,
+  }
+}
+
+type State = ServicesOptions & CloudState
+
+/** What goes on without a request. */
+function startBackground(state: State) {
+  const { store, feed, tenant, objects, arrivals, resources, listenImds, clock, log } = state
+  const { vaults } = resources
+  const { stores } = objects
+  const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
+  const grid = startEventGrid({
+    store,
+    feed,
+    records: resources.eventGrid,
+    waiting: () => state.namespaceEvents.size,
+    deliver: (event, subscription) => deliver(state, event, subscription),
+    clock,
+    log,
+  })
+  const maintenance = startMaintenance({ stores, vaults, events, clock, log })
+  const longOperations = createLongOperations({ cloud, subscriptionId: tenant.subscriptionId, clock, log })
+  const nodeEndpoints = createNodeEndpoints({
+    listen: (port, assigned) => listenImds(port, imdsOf(state, assigned)),
+    log,
+  })
+  return {
+    grid,
+    longOperations,
+    nodeEndpoints,
     async stop() {
       await maintenance.stop()
       arrivals.stop()
@@ -201,67 +140,25 @@ export async function createServices(options: ServicesOptions) {
   }
 }
 
-const login = `https://${cloud.login}`
-const audiences = audiencesOf(cloud)
-const allAudiences = Object.values(audiences).flat()
-
-/** The tenant of this state. A new one gets its administrator: Owner of the subscription, without any right on data. */
-function openOrCreateTenant(store: RecordStore, directory: Directory, roles: RoleAssignments, clock: Clock): Tenant {
-  const { tenant, isNew, change } = openTenant(store)
-  if (isNew) store.commit([change, ...administratorOf(tenant, directory, roles, clock)])
-  return tenant
-}
-function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssignments, clock: Clock): Change[] {
-  const { clientId, clientSecret, objectId } = tenant.administrator
-  const now = new Date(clock.now()).toISOString()
-  const { password } = newPassword(clock.now(), { endDateTime: '2999-12-31T00:00:00Z' }, clientSecret)
-  const { application, changes } = directory.addApplication({
-    displayName: 'keymount-administrator',
-    appId: clientId,
-    passwords: [password],
-  })
-  const principal = directory.addPrincipal(application, objectId)
-  const ownership = roles.put({
-    name: randomUUID(),
-    scope: `/subscriptions/${tenant.subscriptionId}`,
-    roleName: ownerRole,
-    principalId: objectId,
-    principalType: 'ServicePrincipal',
-    createdOn: now,
-    updatedOn: now,
-    createdBy: objectId,
-  })
-  return [...changes, ...principal.changes, ownership, directory.addDirectoryRole(objectId, 'Global Administrator')]
-}
-
-/** Everything that vaults contain. */
-function createVaultObjects(store: RecordStore, clock: Clock) {
-  const secrets = createObjectStore<Secret>(store, 'secret', clock)
-  const keys = createObjectStore<Key>(store, 'key', clock)
-  const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
-  const pending = createPendingCertificates(store)
-  const administration = createCertificateAdministration(store)
-  const all = [secrets, keys, certificates, pending, administration]
-  return {
-    stores: { certificates, keys, secrets },
-    pending,
-    administration,
-    backups: createBackupSeal(store),
-    /** The changes that remove everything in the vault with this `uid`. */
-    removeAll: (uid: string): Change[] => all.flatMap((each) => each.removeAll(uid)),
+/** The changes by which an event is in the destination of a subscription. Throws a `DeliveryFailure`. */
+function deliver(state: State, event: GridEvent, subscription: EventSubscription): Change[] {
+  const { roles, resources, queues, namespaceEvents, hasFault = () => false, clock } = state
+  const { destination } = subscription
+  const around = { ...resources, roles, records: resources.eventGrid }
+  if (destination.endpointType === 'NamespaceTopic') {
+    const topic = { ...around, events: namespaceEvents, hasFault }
+    return deliverToTopic(topic, event, subscription, destination, clock.now())
   }
+  const isFaulty = (account: string) => hasFault(`${account}.queue.${cloud.storageSuffix}`)
+  return deliverToQueue({ ...around, queues, isFaulty }, event, subscription, destination, clock.now())
 }
 
-interface SignInServiceOptions extends ServicesOptions {
-  tenant: Tenant
-  directory: Directory
-  tokens: AccessTokens
-  /** PEM of authorities of token issuers, in addition to `issuerCaFiles`. */
-  moreAuthorities: () => readonly string[]
+function imdsOf({ tokens, clock }: State, assigned: () => readonly AssignedIdentity[]) {
+  return createImds({ tokens, audiences: allAudiences, assigned, clock })
 }
 
-function signInOf(options: SignInServiceOptions): SignIn {
-  const { tenant, directory, tokens, issuerCaFiles, moreAuthorities, clock, log } = options
+function signInOf({ tenant, directory, tokens, issuerCaFiles, resources, clock, log }: State): SignIn {
+  const moreAuthorities = () => resources.clusters.all().flatMap(issuerAuthority)
   const keys = createIssuerKeys({ caFiles: issuerCaFiles, moreAuthorities, clock, log })
   return createSignIn({
     tenant,
@@ -273,17 +170,50 @@ function signInOf(options: SignInServiceOptions): SignIn {
   })
 }
 
-interface EntraServiceOptions extends Pick<SignInServiceOptions, 'tenant' | 'directory' | 'tokens' | 'clock'> {
-  signIn: SignIn
-}
-
-function entraService({ tenant, directory, tokens, signIn, clock }: EntraServiceOptions): Service {
+function entraService({ tenant, directory, tokens, clock }: State, signIn: SignIn): Service {
   const userSignIn = createUserSignIn({ login, tenant, directory, clock })
   return createEntra({
     tenant,
     operations: entraOperations({ cloud, tenant, tokens, signIn, userSignIn, clock }),
     clock,
   })
+}
+
+function keyVaultService(state: State): Service {
+  const { store, roles, objects, resources, clock } = state
+  return createKeyVault({
+    cloud,
+    authority: { ...authorityOf(state), resource: `https://${cloud.vaultSuffix}` },
+    vaults: resources.vaults,
+    roles,
+    operations: keyVaultOperations({ store, clock, ...objects }),
+  })
+}
+
+function queueService(state: State): Service {
+  const { store, roles, queues, resources, clock } = state
+  return createQueueService({
+    cloud,
+    authority: { ...authorityOf(state), audiences: audiences.storage },
+    accounts: resources.accounts,
+    roles,
+    operations: [...queueOperations({ store, queues }), ...messageOperations({ store, queues })],
+    clock,
+  })
+}
+
+function namespaceService({ store, tokens, roles, arrivals, namespaceEvents, resources, clock }: State): Service {
+  const { namespaces } = resources
+  return createNamespaceService({
+    authority: { tokens, audiences: audiences.eventGrid },
+    namespaces,
+    roles,
+    operations: namespaceOperations({ store, namespaces, events: namespaceEvents, arrivals, clock }),
+  })
+}
+
+function authorityOf({ tokens, tenant }: State) {
+  return { tokens, tenantId: tenant.tenantId, login }
 }
 
 /** Machines that are not nodes of a managed cluster. */

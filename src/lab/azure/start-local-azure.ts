@@ -7,9 +7,7 @@ import { openCertificateAuthority } from './certificates/certificate-authority.t
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
-import type { BindingTokens } from './entra/binding-tokens.ts'
 import { createEventFeed } from './events/event-feed.ts'
-import type { EventGrid } from './events/event-grid.ts'
 import { createDispatch } from './http/dispatch.ts'
 import type { Service } from './http/service.ts'
 import { imdsHost } from './imds/routes.ts'
@@ -21,7 +19,7 @@ import { type OtherSite, servicesOfSites } from './proxy/other-sites.ts'
 import { type Forwarding, routeOfOther, serviceOfHost } from './proxy/served-hosts.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { startControlServer } from './traffic/control-server.ts'
-import { createTraffic } from './traffic/traffic.ts'
+import { createTraffic, type Traffic } from './traffic/traffic.ts'
 
 export interface LocalAzureOptions {
   /** Directory of everything that outlives the process; created with mode 0700. One process at a time may use it. */
@@ -63,70 +61,55 @@ export interface LocalAzure extends Running {
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
   const { clusterBackend, sites = [], forwarding, clock = systemClock, log = silentLog } = options
-  const otherServices = servicesOfSites(sites)
-  const isServed = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
   const paths = pathsOf(stateDir)
   makeDirectories(stateDir, 0o700)
   await using started = new AsyncDisposableStack()
 
   let proxy: ConnectProxy | undefined
-  let operations: readonly string[] = []
-  let vaultNames: () => string[] = () => []
-  let eventGrid: EventGrid | undefined
-  let bindingTokens: BindingTokens | undefined
+  let services: Services | undefined
   const feed = createEventFeed()
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
+  const hosts = hostsOf(sites, () => services)
   // First, because it refuses to start next to a running process, before the state of that one is touched.
   const control = await startControlServer({
     path: paths.control,
     traffic,
-    operations: () => operations,
-    vaults: () => vaultNames(),
+    operations: () => (services === undefined ? [] : operationNames(services)),
+    vaults: () => services?.vaults.all().map(({ name }) => name) ?? [],
     feed,
-    eventGrid: () => eventGrid,
-    bindingTokens: () => bindingTokens,
-    isServed: (host) => host === imdsHost || isServed(host),
+    eventGrid: () => services?.eventGrid,
+    bindingTokens: () => services?.bindingTokens,
+    isServed: (host) => host === imdsHost || hosts.isServed(host),
   })
   started.defer(() => control.stop())
 
   const store = openRecordStore(paths.state)
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
-  const shared = { traffic, clock, log }
-  const listenImds = async (imdsPort: number, service: Service) => {
-    const answer = createDispatch({ ...shared, hostOf: () => imdsHost, serviceFor: () => service })
-    const server = await startImdsServer({ listen, port: imdsPort, answer })
-    return { ...server, url: urlOf(listen, server.port) }
-  }
-  const hasFault = (host: string) => traffic.faultOf(host) !== undefined
-  const services = await createServices({
+  const server = { listen, traffic, clock, log }
+  services = await createServices({
     store,
     issuerCaFiles,
     clusterBackend,
-    listenImds,
+    listenImds: (port, service) => startImds(server, port, service),
     feed,
-    hasFault,
+    hasFault: (host) => traffic.faultOf(host) !== undefined,
     clock,
     log,
   })
   started.defer(services.stop)
-  operations = operationNames([...Object.values(services.services), services.imds])
-  eventGrid = services.eventGrid
-  bindingTokens = services.bindingTokens
-  vaultNames = () => services.vaults.all().map(({ name }) => name)
   writeCredentialsFile(paths.credentials, services.tenant)
 
-  const serviceFor = (host: string) => {
-    const name = serviceOfHost(cloud, host)
-    return name === undefined ? otherServices.get(host) : services.services[name]
-  }
-  const answer = createDispatch({ ...shared, serviceFor })
-  const frontDoor = createFrontDoor({ certificateFor: createLeafCertificates(authority), answer, log })
+  const frontDoor = createFrontDoor({
+    certificateFor: createLeafCertificates(authority),
+    answer: createDispatch({ traffic, clock, log, serviceFor: hosts.serviceFor }),
+    log,
+  })
   proxy = await startConnectProxy({
     listen,
     port,
     routeOf: (host) =>
-      isServed(host) ? { kind: 'served' } : routeOfOther(cloud, host, [...otherServices.keys()], forwarding),
+      hosts.isServed(host) ? { kind: 'served' } : routeOfOther(cloud, host, hosts.others, forwarding),
     isUnreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
     onTunnel: frontDoor.accept,
   })
@@ -135,19 +118,21 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     frontDoor.stop()
     await stopProxy()
   })
-  const imdsServer = await listenImds(imdsPort, services.imds)
-  started.defer(() => imdsServer.stop())
+  const imds = await startImds(server, imdsPort, services.imds)
+  started.defer(() => imds.stop())
 
   const running = started.move()
   return {
     proxyUrl: urlOf(listen, proxyPort),
-    imds: imdsServer.url,
+    imds: imds.url,
     caFile: authority.caFile,
     credentialsFile: paths.credentials,
     controlSocket: paths.control,
     stop: () => running.disposeAsync(),
   }
 }
+
+type Services = Awaited<ReturnType<typeof createServices>>
 
 function pathsOf(stateDir: string) {
   return {
@@ -157,8 +142,32 @@ function pathsOf(stateDir: string) {
   }
 }
 
-function operationNames(services: readonly Service[]): string[] {
-  return [...new Set(services.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
+/** The hosts of Azure and of other sites. @param services undefined until they have started. */
+function hostsOf(sites: readonly OtherSite[], services: () => Services | undefined) {
+  const others = servicesOfSites(sites)
+  return {
+    others: [...others.keys()],
+    isServed: (host: string) => serviceOfHost(cloud, host) !== undefined || others.has(host),
+    serviceFor(host: string): Service | undefined {
+      const name = serviceOfHost(cloud, host)
+      return name === undefined ? others.get(host) : services()?.services[name]
+    },
+  }
+}
+
+function operationNames({ services, imds }: Services): string[] {
+  const all = [...Object.values(services), imds]
+  return [...new Set(all.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
+}
+
+async function startImds(
+  { listen, ...around }: { listen: string; traffic: Traffic; clock: Clock; log: Log },
+  port: number,
+  service: Service,
+) {
+  const answer = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => service })
+  const server = await startImdsServer({ listen, port, answer })
+  return { ...server, url: urlOf(listen, server.port) }
 }
 
 /** The URL for this machine's clients of a server on `address`; 0.0.0.0 and :: include loopback. */

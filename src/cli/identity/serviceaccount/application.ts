@@ -27,87 +27,97 @@ export interface ApplicationOptions {
   signal: AbortSignal
 }
 
+interface State extends ApplicationOptions {
+  title: string
+  /** Once it was found or created. */
+  application?: ApplicationRecord
+}
+
 /** An application in Entra with its service principal, found by the ids or the name that the settings give. */
 export function createApplicationPrincipal(options: ApplicationOptions): Principal {
-  const { graph, settings, version, clock, signal } = options
+  const { graph, settings } = options
   const { aadApplicationName: name = '', aadApplicationClientId, aadApplicationObjectId } = settings
-  const known: { application?: ApplicationRecord } = {}
-
-  async function find(): Promise<ApplicationRecord | undefined> {
-    if (known.application !== undefined) return known.application
-    if (aadApplicationObjectId !== undefined) return graph.find(`/applications/${aadApplicationObjectId}`)
-    const filter =
-      aadApplicationClientId === undefined ? displayNameFilter(name) : `appId eq '${aadApplicationClientId}'`
-    const found = await graph.list<ApplicationRecord>('/applications', { query: { $filter: filter } })
-    if (found.length > 1) throw ambiguous(name, found)
-    return found[0]
-  }
-
-  const application = once(async () => {
-    const found = await find()
-    if (found === undefined) throw missing(title)
-    return found
-  })
-
-  const servicePrincipalId = once(async () => {
-    if (settings.servicePrincipalObjectId !== undefined) return settings.servicePrincipalObjectId
-    const filter =
-      settings.servicePrincipalName === undefined
-        ? `appId eq '${(await application()).appId}'`
-        : displayNameFilter(settings.servicePrincipalName)
-    const [found] = await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query: { $filter: filter } })
-    if (found !== undefined) return found.id
-    throw new CliError({
-      what: `The service principal of ${title} does not exist`,
-      fix: [`make it: az ad sp create --id ${(await application()).appId}`],
-    })
-  })
-
-  async function createApplication(): Promise<ApplicationRecord> {
-    const record = await graph.post<ApplicationRecord>('/applications', { displayName: name }, { signal })
-    await whilePropagating(() => graph.get(`/applications/${record.id}`, { signal }), 7)
-    return record
-  }
-
-  /** What is new in the directory takes a few seconds to reach every part of it. */
-  function whilePropagating<T>(ask: () => Promise<T>, attempts: number): Promise<T> {
-    return retry(ask, {
-      attempts,
-      initialMs: 5000,
-      factor: 1,
-      jitter: 0,
-      clock,
-      signal,
-      shouldRetry: (error) => error instanceof AzureRestError && (error.status === 400 || error.status === 404),
-    })
-  }
-
-  async function ensureServicePrincipal({ appId }: ApplicationRecord, isNew: boolean): Promise<boolean> {
-    const query = { $filter: `appId eq '${appId}'` }
-    const found = isNew ? [] : await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query })
-    if (found.length > 0) return false
-    const body = { appId, tags: [`keymount version: ${version}`] }
-    await whilePropagating(() => graph.post('/servicePrincipals', body, { signal }), isNew ? 7 : 1)
-    return true
-  }
-
   const title = `application ${JSON.stringify(name === '' ? (aadApplicationClientId ?? aadApplicationObjectId ?? '') : name)}`
+  const state: State = { ...options, title }
+  const application = once(() => existingApplication(state))
   return {
     title,
     async ensure() {
-      const found = await find()
-      known.application = found ?? (await createApplication())
-      const createdPrincipal = await ensureServicePrincipal(known.application, found === undefined)
+      const found = await findApplication(state)
+      state.application = found ?? (await createApplication(state))
+      const createdPrincipal = await ensureServicePrincipal(state, state.application, found === undefined)
       return { created: found === undefined || createdPrincipal }
     },
     clientId: async () => aadApplicationClientId ?? (await application()).appId,
-    principalId: servicePrincipalId,
+    principalId: once(() => servicePrincipalId(state, application)),
     credentials: applicationCredentials(graph, async () => aadApplicationObjectId ?? (await application()).id),
     async delete() {
-      const found = await find()
+      const found = await findApplication(state)
       return found !== undefined && (await graph.delete(`/applications/${found.id}`))
     },
   }
+}
+
+async function existingApplication(state: State): Promise<ApplicationRecord> {
+  const found = await findApplication(state)
+  if (found === undefined) throw missing(state.title)
+  return found
+}
+
+async function findApplication({ application, graph, settings }: State): Promise<ApplicationRecord | undefined> {
+  const { aadApplicationName: name = '', aadApplicationClientId: clientId, aadApplicationObjectId: objectId } = settings
+  if (application !== undefined) return application
+  if (objectId !== undefined) return graph.find(`/applications/${objectId}`)
+  const filter = clientId === undefined ? displayNameFilter(name) : `appId eq '${clientId}'`
+  const found = await graph.list<ApplicationRecord>('/applications', { query: { $filter: filter } })
+  if (found.length > 1) throw ambiguous(name, found)
+  return found[0]
+}
+
+async function createApplication(state: State): Promise<ApplicationRecord> {
+  const { graph, settings, signal } = state
+  const { aadApplicationName: displayName = '' } = settings
+  const record = await graph.post<ApplicationRecord>('/applications', { displayName }, { signal })
+  await whilePropagating(state, () => graph.get(`/applications/${record.id}`, { signal }), 7)
+  return record
+}
+
+async function ensureServicePrincipal(state: State, { appId }: ApplicationRecord, isNew: boolean): Promise<boolean> {
+  const { graph, version, signal } = state
+  const query = { $filter: `appId eq '${appId}'` }
+  const found = isNew ? [] : await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query })
+  if (found.length > 0) return false
+  const body = { appId, tags: [`keymount version: ${version}`] }
+  await whilePropagating(state, () => graph.post('/servicePrincipals', body, { signal }), isNew ? 7 : 1)
+  return true
+}
+
+/** What is new in the directory takes a few seconds to reach every part of it. */
+function whilePropagating<T>({ clock, signal }: State, ask: () => Promise<T>, attempts: number): Promise<T> {
+  return retry(ask, {
+    attempts,
+    initialMs: 5000,
+    factor: 1,
+    jitter: 0,
+    clock,
+    signal,
+    shouldRetry: (error) => error instanceof AzureRestError && (error.status === 400 || error.status === 404),
+  })
+}
+
+async function servicePrincipalId(
+  { graph, settings, title }: State,
+  application: () => Promise<ApplicationRecord>,
+): Promise<string> {
+  const { servicePrincipalObjectId: id, servicePrincipalName: name } = settings
+  if (id !== undefined) return id
+  const filter = name === undefined ? `appId eq '${(await application()).appId}'` : displayNameFilter(name)
+  const [found] = await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query: { $filter: filter } })
+  if (found !== undefined) return found.id
+  throw new CliError({
+    what: `The service principal of ${title} does not exist`,
+    fix: [`make it: az ad sp create --id ${(await application()).appId}`],
+  })
 }
 
 /** OData: a quote inside of a text is doubled. */

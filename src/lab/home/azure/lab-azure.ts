@@ -122,20 +122,10 @@ const machines = { apiVersion: '2024-07-01' }
 const vaultData = { apiVersion: '7.4' }
 
 export function createLabAzure(options: LabAzureOptions): LabAzure {
-  const { credentials, resourceGroup = 'keymount', proxy, ca } = options
-  const { tenantId, subscriptionId, clientId, clientSecret } = credentials
-  const http = createHttpClient({
-    proxyEnv: proxy === undefined ? undefined : { HTTPS_PROXY: proxy },
-    extraCa: ca,
-    timeoutMs: 60_000,
-  })
-  const cloud = publicCloud()
-  const { send } = http
-  const proof = { kind: 'secret', secret: clientSecret } as const
-  const credential = async () => ({ kind: 'service-principal', tenantId, clientId, proof }) as const
-  const tokens = createEntraTokens({ cloud, credential, send })
-  const client = createAzureClient({ cloud, tokens, send })
-  const { resourceManager, graph } = client
+  const { resourceGroup = 'keymount' } = options
+  const { tenantId, subscriptionId } = options.credentials
+  const { cloud, tokens, client, send, stop } = connect(options)
+  const { resourceManager } = client
 
   const group = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`
   const vaultPath = (name: string) => `${group}/providers/Microsoft.KeyVault/vaults/${name}`
@@ -202,14 +192,7 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
     },
     vaults: () =>
       resourceManager.list<VaultSource>(`/subscriptions/${subscriptionId}/providers/Microsoft.KeyVault/vaults`, vaults),
-    async createApplication(displayName) {
-      const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })
-      const principal = await graph.post<{ id: string }>('/servicePrincipals', { appId })
-      const { secretText } = await graph.post<{ secretText: string }>(`/applications/${id}/addPassword`, {
-        passwordCredential: { displayName },
-      })
-      return { clientId: appId, clientSecret: SecretValue.of(secretText), principalId: principal.id }
-    },
+    createApplication: (name) => createApplication(client.graph, name),
     vault<T>(method: 'GET' | 'PUT' | 'POST', name: string, path: string, body?: unknown) {
       const data = dataOf(name)
       if (method === 'GET') return data.get<T>(path, vaultData)
@@ -218,8 +201,22 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
     async setSecret(name, secret, value) {
       await dataOf(name).put(`/secrets/${secret}`, { value }, vaultData)
     },
-    stop: () => http.stop(),
+    stop,
   }
+}
+
+function connect({ credentials, proxy, ca }: LabAzureOptions) {
+  const { clientSecret, tenantId, clientId } = credentials
+  const { send, stop } = createHttpClient({
+    proxyEnv: proxy === undefined ? undefined : { HTTPS_PROXY: proxy },
+    extraCa: ca,
+    timeoutMs: 60_000,
+  })
+  const cloud = publicCloud()
+  const proof = { kind: 'secret', secret: clientSecret } as const
+  const credential = async () => ({ kind: 'service-principal', tenantId, clientId, proof }) as const
+  const tokens = createEntraTokens({ cloud, credential, send })
+  return { cloud, tokens, client: createAzureClient({ cloud, tokens, send }), send, stop }
 }
 
 function publicCloud(): AzureCloud {
@@ -231,6 +228,15 @@ function publicCloud(): AzureCloud {
 function objectIdOf(token: SecretValue): string {
   const payload = token.revealText().split('.')[1] ?? ''
   return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { oid: string }).oid
+}
+
+async function createApplication(graph: AzureService, displayName: string): Promise<Application> {
+  const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })
+  const principal = await graph.post<{ id: string }>('/servicePrincipals', { appId })
+  const { secretText } = await graph.post<{ secretText: string }>(`/applications/${id}/addPassword`, {
+    passwordCredential: { displayName },
+  })
+  return { clientId: appId, clientSecret: SecretValue.of(secretText), principalId: principal.id }
 }
 
 /** Reads the credentials of the administrator that the local Azure comes with. */
