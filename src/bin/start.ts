@@ -1,52 +1,93 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { createRequire, isBuiltin } from 'node:module'
+import { dirname, isAbsolute, join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 
 /**
- * Entry point of the image: `start.cjs NAME …` runs the bundle NAME.cjs that lies beside it, from its compiled code in
- * NAME.cjs.cache where that fits this Node (V8 checks version, flags and source; otherwise it compiles as usual).
- * With KEYMOUNT_WRITE_CODE_CACHE=1 it runs several (`start.cjs NAME,NAME …`) one after the other and writes the code that each
- * has compiled; the image build does.
+ * Entry point of the image: `start.cjs NAME …` runs the bundle NAME.cjs that lies beside it, and packages from
+ * `node_modules`, each from its compiled code in FILE.cache where that fits this Node (V8 checks version, flags and source;
+ * otherwise it compiles as usual).
+ * With KEYMOUNT_WRITE_CODE_CACHE=programs it runs several (`start.cjs NAME,NAME …`) one after the other and writes the code
+ * that each has compiled, with `all` also that of the packages; the image build does.
  */
 const [name = '', ...args] = process.argv.slice(2)
-if (process.env.KEYMOUNT_WRITE_CODE_CACHE === '1') for (const each of name.split(',')) writeCode(each, args)
-else run(name, args)
+const writes = process.env.KEYMOUNT_WRITE_CODE_CACHE
+const loaded = new Map<string, Loaded>()
 
-function writeCode(of: string, words: readonly string[]): void {
-  const script = run(of, words)
-  if (script !== undefined) writeFileSync(`${fileOf(of)}.cache`, script.createCachedData())
-}
-
-function fileOf(of: string): string {
-  return join(import.meta.dirname, `${of}.cjs`)
-}
-
-function run(of: string, words: readonly string[]): Script | undefined {
-  const file = fileOf(of)
-  const script = compile(of, file)
-  if (script === undefined) {
-    process.stderr.write(
-      `keymount: no program "${of}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, env-file, mic, nmi, install-check or uninstall-check\n`,
-    )
-    process.exitCode = 2
-    return undefined
+if (writes === undefined) {
+  if (run(name, args)) staySmall()
+} else {
+  for (const each of name.split(',')) {
+    const before = new Set(loaded.keys())
+    run(each, args)
+    for (const [file, { script }] of loaded) if (!before.has(file)) writeCode(file, script)
   }
-  // The program finds the command line it would have if it had been started by itself.
-  process.argv.splice(1, process.argv.length, file, ...words)
-  const module_ = { exports: {} }
-  script.runInThisContext().call(module_.exports, module_.exports, createRequire(file), module_, file, dirname(file))
-  staySmall()
-  return script
 }
 
-/** In a function of its own, so that what was read can be collected. Latin-1, because the bundles are ASCII: one byte per character. */
-function compile(of: string, file: string): Script | undefined {
-  const source = /^[a-z-]+$/.test(of) ? readOptional(file) : undefined
+/** At once: a garbage collection may drop code that has not run for a while, and its moment depends on where the files are. */
+function writeCode(file: string, script: Script): void {
+  const isProgram = file.endsWith('.cjs')
+  if (isProgram || writes === 'all') writeFileSync(`${pathOf(file)}.cache`, script.createCachedData())
+}
+
+interface Loaded {
+  script: Script
+  exports: unknown
+}
+
+function pathOf(file: string): string {
+  return join(import.meta.dirname, file)
+}
+
+/** Whether there is such a program. */
+function run(program: string, words: readonly string[]): boolean {
+  const file = `${program}.cjs`
+  // The program finds the command line it would have if it had been started by itself.
+  const began = process.argv
+  process.argv = [...began.slice(0, 1), pathOf(file), ...words]
+  if (/^[a-z-]+$/.test(program) && load(file) !== undefined) return true
+  process.argv = began
+  process.stderr.write(
+    `keymount: no program "${program}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, env-file, mic, nmi, install-check or uninstall-check\n`,
+  )
+  process.exitCode = 2
+  return false
+}
+
+/** Runs a CommonJS file that is named from here, the first time. `undefined` if there is no such file. */
+function load(file: string): Loaded | undefined {
+  const known = loaded.get(file)
+  if (known !== undefined) return known
+  const script = compile(file)
+  if (script === undefined) return undefined
+  const module_ = { exports: {} }
+  const entry = { script, exports: module_.exports }
+  loaded.set(file, entry)
+  const path = pathOf(file)
+  script.runInThisContext().call(module_.exports, module_.exports, requireOf(path), module_, path, dirname(path))
+  entry.exports = module_.exports
+  return entry
+}
+
+/** What a file finds as `require`: packages that lie beside the programs, and all else as Node finds it. */
+function requireOf(path: string): NodeJS.Require {
+  const require = createRequire(path)
+  const isOfNode = (id: string) => isBuiltin(id) || id.startsWith('.') || isAbsolute(id)
+  const own = (id: string) => (isOfNode(id) ? undefined : load(`node_modules/${id}.js`))
+  return Object.assign((id: string) => own(id)?.exports ?? require(id), require)
+}
+
+/**
+ * In a function of its own, so that what was read can be collected. Latin-1, because the bundles are ASCII: one byte per
+ * character. The compiled code holds the name, so it is not a part of the path, which V8 would hold with it.
+ */
+function compile(file: string): Script | undefined {
+  const source = readOptional(pathOf(file))
   if (source === undefined) return undefined
-  const cachedData = readOptional(`${file}.cache`)
+  const cachedData = writes === undefined ? readOptional(`${pathOf(file)}.cache`) : undefined
   const code = `(function (exports, require, module, __filename, __dirname) {${source.toString('latin1')}\n})`
-  return new Script(code, { filename: `${of}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) })
+  return new Script(code, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) })
 }
 
 function readOptional(path: string): Buffer | undefined {
@@ -74,7 +115,9 @@ function staySmall(): void {
   const look = () => {
     const grown = used() >= smallest + mebibyte
     if (!grown && !again) return
+    setFlagsFromString('--compact-on-every-full-gc')
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    setFlagsFromString('--no-compact-on-every-full-gc')
     smallest = used()
     // What calls that were under way still held is garbage by the next check.
     again = grown

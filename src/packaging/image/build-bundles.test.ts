@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { buildBundles, compiledNames } from './build-bundles.ts'
@@ -17,22 +17,25 @@ test('buildBundles() writes the same bytes each time, compiled code included, wh
   await buildBundles({ root, out: again, node: process.execPath })
   assert.ok(files.some(({ path }) => path.endsWith('.cache')))
   for (const { path } of files) {
-    const name = basename(path)
+    const name = relative(out, path)
     assert.ok(readFileSync(path).equals(readFileSync(join(again, name))), name)
   }
 })
 
-test('Node takes the compiled code of each program with the flags of the image', () => {
+test('Node takes the compiled code of each program and package with the flags of the image', () => {
+  const compiled = files.map(({ path }) => path).filter((path) => existsSync(`${path}.cache`))
+  assert.ok(compiled.length > compiledNames.length)
   const check = `
     const { readFileSync } = require('node:fs')
     const { Script } = require('node:vm')
-    const rejected = process.argv.slice(1).filter((name) => {
-      const source = readFileSync(name + '.cjs', 'latin1')
+    const { basename } = require('node:path')
+    const rejected = process.argv.slice(1).filter((file) => {
+      const source = readFileSync(file, 'latin1')
       const code = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})'
-      return new Script(code, { filename: name + '.cjs', cachedData: readFileSync(name + '.cjs.cache') }).cachedDataRejected
+      return new Script(code, { filename: basename(file), cachedData: readFileSync(file + '.cache') }).cachedDataRejected
     })
     console.log(JSON.stringify(rejected))`
-  const printed = execFileSync(process.execPath, [...nodeFlags, '-e', check, ...compiledNames], {
+  const printed = execFileSync(process.execPath, [...nodeFlags, '-e', check, ...compiled], {
     cwd: out,
     encoding: 'utf8',
   })

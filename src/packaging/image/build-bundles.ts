@@ -31,8 +31,11 @@ export const compiledNames = processNames.filter((name) => !withoutCompiledCode.
 /** The file of worker threads, which a program finds beside its own. */
 const workerName = 'worker'
 
+/** Packages that several programs load at their start. Each is bundled and compiled once, in a file of its own. */
+export const sharedPackages = ['@grpc/grpc-js', 'pino', 'yaml'] as const
+
 /**
- * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle
+ * Packages that our sources import when they are first needed, also in files of their own: the text of a bundle
  * stays in memory, so what most nodes never need must not be in it.
  */
 const lazyPackages = [
@@ -74,6 +77,7 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
     `${workerName}.cjs`,
     ...processNames.map((name) => `${name}.cjs`),
     ...compiledNames.map((name) => `${name}.cjs.cache`),
+    ...sharedPackages.flatMap((name) => [`node_modules/${name}.js`, `node_modules/${name}.js.cache`]),
   ]
   const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
   return { files, metafile, inputs }
@@ -99,8 +103,6 @@ export async function bundlePrograms({
     target: 'node22',
     mainFields: ['module', 'main'],
     minify: true,
-    // Names of errors and functions stay readable in logs.
-    keepNames: true,
     legalComments: 'none',
     logLevel: 'silent',
     // Written here: esbuild reports a full disk as an error of the program.
@@ -108,20 +110,23 @@ export async function bundlePrograms({
   } satisfies BuildOptions
   const programs = build({
     ...common,
+    // Names of our errors and functions stay readable in logs. Not those of packages: a function with such a name costs 250 bytes.
+    keepNames: true,
     entryPoints: ['start', workerName, ...processNames].map((name) => ({ in: `src/bin/${name}.ts`, out: name })),
     outdir: out,
     outExtension: { '.js': '.cjs' },
     define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
-    // The gRPC library reads .proto files at run time only for diagnosis services that we do not offer.
-    external: [...lazyPackages, '@grpc/proto-loader'],
+    external: [...sharedPackages, ...lazyPackages],
     // import() becomes require(), which finds packages from a script of node:vm.
     supported: { 'dynamic-import': false },
     metafile: true,
   })
   const packages = build({
     ...common,
-    entryPoints: [...lazyPackages],
+    entryPoints: [...sharedPackages, ...lazyPackages].map((name) => ({ in: name, out: name })),
     outdir: join(out, 'node_modules'),
+    // The gRPC library reads .proto files at run time only for diagnosis services that we do not offer.
+    external: ['@grpc/proto-loader'],
     metafile: true,
   })
   const [{ metafile, outputFiles }, { metafile: ofPackages, outputFiles: packageFiles }] = await allEnded([
@@ -135,13 +140,15 @@ export async function bundlePrograms({
   return { metafile: JSON.stringify(metafile), inputs: Object.keys({ ...metafile.inputs, ...ofPackages.inputs }) }
 }
 
-/** The compiled code of the programs that {@link bundlePrograms} wrote to `out`, but for those that end at once. */
+/** The compiled code of the programs and shared packages that {@link bundlePrograms} wrote to `out`, but for programs that end at once. */
 export async function compilePrograms({
   out,
   node,
   emulator = [],
 }: Pick<BundleOptions, 'out' | 'node' | 'emulator'>): Promise<void> {
-  await Promise.all(compiledTogether.map((names) => compile([...emulator, node], out, names)))
+  await Promise.all(
+    compiledTogether.map((names, half) => compile([...emulator, node], out, names, half === 0 ? 'all' : 'programs')),
+  )
 }
 
 /**
@@ -155,13 +162,18 @@ const compiledTogether = [0, 1].map((half) => compiledNames.filter((_, index) =>
  * `--predictable`, V8 decided in another thread about a bit of some functions (two bytes in one of six runs). Neither is
  * among the flags that V8 compares when it reads the code.
  */
-async function compile([program = '', ...words]: string[], out: string, names: readonly string[]): Promise<void> {
+async function compile(
+  [program = '', ...words]: string[],
+  out: string,
+  names: readonly string[],
+  writes: 'all' | 'programs',
+): Promise<void> {
   const reproducible = ['--random-seed=1', '--predictable']
   await promisify(execFile)(
     program,
     [...words, ...reproducible, ...nodeFlags, join(out, 'start.cjs'), names.join(','), '--version'],
     {
-      env: { KEYMOUNT_WRITE_CODE_CACHE: '1' },
+      env: { KEYMOUNT_WRITE_CODE_CACHE: writes },
     },
   )
 }
