@@ -147,15 +147,17 @@ export async function compilePrograms({
   emulator = [],
 }: Pick<BundleOptions, 'out' | 'node' | 'emulator'>): Promise<void> {
   await Promise.all(
-    compiledTogether.map((names, half) => compile([...emulator, node], out, names, half === 0 ? 'all' : 'programs')),
+    compiledTogether.map((names, index) => compile([...emulator, node], out, names, index === 0 ? 'all' : 'programs')),
   )
 }
 
 /**
- * Two processes compile all programs, one after the other: the start of Node costs as much as compiling one of them. Not one
- * process per processor: the bytes depend on what a process has compiled before, and are the same on every machine.
+ * Two processes compile all programs, one after the other: the start of Node costs as much as compiling one of them. The first
+ * has all that load the gRPC library. Not one process per processor: the bytes depend on what a process has compiled before,
+ * and are the same on every machine.
  */
-const compiledTogether = [0, 1].map((half) => compiledNames.filter((_, index) => index % 2 === half))
+const withGrpc: readonly string[] = ['driver', 'provider', 'node', 'sync']
+const compiledTogether = [true, false].map((grpc) => compiledNames.filter((name) => withGrpc.includes(name) === grpc))
 
 /**
  * Runs programs once, so that `start.cjs` writes the code that it compiled. The flags make it the same bytes each time: without
