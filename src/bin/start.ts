@@ -115,6 +115,7 @@ function staySmall(): void {
   const look = () => {
     const grown = used() >= smallest + mebibyte
     if (!grown && !again) return
+    // The compiled code of the start leaves holes of 1 MiB.
     setFlagsFromString('--compact-on-every-full-gc')
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     setFlagsFromString('--no-compact-on-every-full-gc')

@@ -1,27 +1,36 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import { stripElf } from './strip-elf.ts'
+import { copyStripped } from './strip-elf.ts'
 
-test('stripElf() gives a smaller program that runs as before', (t) => {
+function inDirectory(t: TestContext): (name: string) => string {
   const directory = temporaryDirectory(t, 'keymount-strip-')
-  const whole = readFileSync(process.execPath)
-  const stripped = stripElf(whole)
-  assert.ok(stripped.length < whole.length)
-  const file = join(directory, 'node')
-  writeFileSync(file, stripped, { mode: 0o755 })
+  return (name) => join(directory, name)
+}
+
+test('copyStripped() gives a smaller program that runs as before', (t) => {
+  const file = inDirectory(t)('node')
+  copyStripped(process.execPath, file)
+  assert.ok(statSync(file).size < statSync(process.execPath).size)
   assert.equal(execFileSync(file, ['-p', '6 * 7'], { encoding: 'utf8' }), '42\n')
 })
 
-test('stripElf() gives what is stripped already back unchanged', () => {
-  const once = stripElf(readFileSync(process.execPath))
-  assert.ok(stripElf(once).equals(once))
+test('copyStripped() copies what is stripped already unchanged', (t) => {
+  const path = inDirectory(t)
+  copyStripped(process.execPath, path('once'))
+  copyStripped(path('once'), path('twice'))
+  assert.ok(readFileSync(path('twice')).equals(readFileSync(path('once'))))
 })
 
-test('stripElf() refuses a file that is not a program', () => {
-  assert.throws(() => stripElf(Buffer.from('#!/bin/sh\necho no\n'.repeat(10))), /not 64-bit little-endian ELF/)
-  assert.throws(() => stripElf(Buffer.alloc(0)), /not 64-bit little-endian ELF/)
+test('copyStripped() refuses a file that is not a program, and one that is cut off', (t) => {
+  const path = inDirectory(t)
+  for (const content of ['#!/bin/sh\necho no\n'.repeat(10), '']) {
+    writeFileSync(path('script'), content)
+    assert.throws(() => copyStripped(path('script'), path('copy')), /not 64-bit little-endian ELF/)
+  }
+  writeFileSync(path('cut'), readFileSync(process.execPath).subarray(0, 1_000_000))
+  assert.throws(() => copyStripped(path('cut'), path('copy')), /ends at 1000000 bytes instead of \d+/)
 })

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import type { SystemFile } from './system-files.ts'
@@ -152,8 +152,20 @@ function distribution(): Pick<ThirdParty, 'name' | 'version' | 'purl'> {
   return { name, version, purl: `pkg:generic/${name}@${encodeURIComponent(version)}` }
 }
 
+/** In steps, because Node's file is 120 MiB. */
 function sha256(path: string): Buffer {
-  return createHash('sha256').update(readFileSync(path)).digest()
+  const hash = createHash('sha256')
+  const piece = Buffer.alloc(256 * 1024)
+  const file = openSync(path, 'r')
+  try {
+    for (let length = 1; length > 0; ) {
+      length = readSync(file, piece)
+      hash.update(piece.subarray(0, length))
+    }
+  } finally {
+    closeSync(file)
+  }
+  return hash.digest()
 }
 
 /** What the program printed, also when it ended with a status other than 0 (one name of many was not found); empty when there is no such program. */
