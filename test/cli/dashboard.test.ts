@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { classAnnotations, type KubeClient, resources } from '#kubernetes/client'
+import { classAnnotations, type KubeClient, resources, statusAnnotations } from '#kubernetes/client'
 import { listen } from '#lib/http'
 import { axeViolations, browserMissing, type DashboardPage, openPage, startBrowser } from '../support/browser.ts'
 import { type OpenDashboard, openDashboard } from '../support/dashboard.ts'
@@ -21,8 +22,16 @@ async function createWorld(lab: IdentityLab): Promise<{ vault: string }> {
   const { kube } = lab
   await lab.azure.setSecret(vault, 'password', `${planted} in the vault`)
   await kube.create(resources.pods, podOf('billing'))
-  await kube.create(resources.secretProviderClasses, classOf({ ...parameters, keyvaultName: 'no-such-vault' }, 'wrong'))
+  // A mistake that people make: what is not for a class, and what kubectl remembers of an earlier one.
+  const wrong = classOf(
+    { ...parameters, keyvaultName: 'no-such-vault', clientSecret: `${planted} in a class` },
+    'wrong',
+  )
+  const remembered = { 'kubectl.kubernetes.io/last-applied-configuration': `{"data":"${planted} in an annotation"}` }
+  wrong.metadata.annotations = { ...remembered }
+  await kube.create(resources.secretProviderClasses, wrong)
   const waits = podOf('waits', 'wrong')
+  waits.metadata.annotations = { ...remembered }
   for (const container of waits.spec.containers) container.env = [{ name: 'PASSWORD', value: `${planted} in a pod` }]
   await kube.create(resources.pods, waits)
   const data = { password: Buffer.from(`${planted} in a Secret`).toString('base64') }
@@ -189,6 +198,55 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     assert.match(await page.innerText('#empty'), /No volume matches/)
   })
 
+  await t.test(
+    'names and statuses that a tenant invents are texts in every view, and no command runs them',
+    async () => {
+      await plantHostileObjects(lab.kube)
+      const dialogs: string[] = []
+      page.on('dialog', (dialog) => {
+        dialogs.push(dialog.message())
+        void dialog.dismiss()
+      })
+      const commands: string[] = []
+      for (const view of ['volumes', 'objects', 'classes', 'secrets', 'problems', 'events']) {
+        await open.goto(`/${view}`)
+        await page.keyboard.press('j')
+        const rows = await page.locator('#body tr[data-key]').count()
+        for (let row = 0; row < rows; row++) {
+          await page.keyboard.press('Enter')
+          const found = await page.evaluate<{
+            foreign: string[]
+            links: string[]
+            commands: string[]
+            text: string
+          }>(`({
+          foreign: [...document.querySelectorAll('main img, main script, main iframe, main svg, main style, main form')].map((one) => one.outerHTML),
+          links: [...document.querySelectorAll('main a')].map((one) => one.href),
+          commands: [...document.querySelectorAll('#panel .command code')].map((one) => one.textContent),
+          text: document.querySelector('main').textContent,
+        })`)
+          assert.deepEqual(found.foreign, [], view)
+          for (const link of found.links) assert.ok(link.startsWith(`${dashboard.origin}/`), link)
+          assert.doesNotMatch(found.text, /[\u202a-\u202e\u2066-\u2069]/)
+          commands.push(...found.commands)
+          await page.keyboard.press('j')
+        }
+      }
+      assert.deepEqual(dialogs, [])
+      assert.doesNotMatch(await page.title(), /owned/)
+      assert.ok(commands.some((command) => command.includes('reboot')))
+      // Only the programs that they name are there: of anything else, the shell reports that it is not found.
+      const programs = ['keymount', 'kubectl', 'az', 'helm'].map((program) => `${program}() { :; }\n`).join('')
+      for (const command of new Set(commands)) {
+        const ran = spawnSync('/bin/sh', ['-c', `${programs}${command}`], { encoding: 'utf8', env: { PATH: '' } })
+        assert.deepEqual([ran.stderr, ran.status], ['', 0], command)
+      }
+      await removeHostileObjects(lab.kube)
+      await open.goto('/volumes')
+      await untilRows(page, 3)
+    },
+  )
+
   await t.test('390 px wide: nothing is wider than the screen, rows and details are there', async () => {
     const phone = await openPage(browser, dashboard, { viewport: { width: 390, height: 844 } })
     assert.equal(await phone.page.evaluate('document.documentElement.scrollWidth'), 390)
@@ -293,7 +351,7 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     const key = await page.evaluate<string>("localStorage.getItem('keymount-key')")
     const [cookie] = (await page.context().cookies()).map((one) => `${one.name}=${one.value}`)
     const headers = { 'x-keymount-key': key, cookie: cookie ?? '' }
-    const texts = [...(await responses()), await page.content()]
+    const texts = [...(await responses()), await page.content(), dashboard.output()]
     for (const view of ['volumes', 'objects', 'classes', 'secrets', 'nodes', 'problems', 'events']) {
       const lines = await dashboard.lines(`/api/rows/${view}`, headers, (all) =>
         all.some(({ type, isReady }) => type === 'head' && isReady),
@@ -324,6 +382,60 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     [],
   )
 })
+
+const invented = {
+  // What the API server lets a tenant write into a status: everything.
+  podName: `<img src=x onerror="alert('owned')">$(reboot)'"; reboot #\u202E`,
+  className: '"><script>document.title="owned"</script>`reboot`',
+  id: 'secret/<svg onload=alert(1)>\u2066',
+}
+
+async function plantHostileObjects(kube: KubeClient): Promise<void> {
+  const metadata = {
+    namespace: 'default',
+    name: 'invented',
+    labels: { 'internal.secrets-store.csi.k8s.io/node-name': 'javascript.alert-1' },
+    annotations: {
+      [statusAnnotations.lastFailure]: `[vault-forbidden] ${hostile}\u0000<a href="javascript:alert(1)">fix</a> \`reboot\``,
+      [statusAnnotations.failingSince]: '<b>never</b>',
+      [statusAnnotations.nextCheck]: '__proto__',
+    },
+  }
+  await kube.create(resources.secretProviderClassPodStatuses, {
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata,
+    status: {
+      podName: invented.podName,
+      secretProviderClassName: invented.className,
+      mounted: true,
+      targetPath: '/',
+      objects: [{ id: invented.id, version: '<i>1</i>' }],
+    },
+  })
+  const parameters = {
+    keyvaultName: '<img src=x>',
+    clientID: '$(reboot)',
+    tenantID: '"><script>',
+    objects: 'array: [<b>',
+  }
+  const inventedClass = classOf(parameters, 'invented')
+  await kube.create(resources.secretProviderClasses, {
+    ...inventedClass,
+    spec: {
+      ...inventedClass.spec,
+      secretObjects: [
+        { secretName: '<svg onload=alert(1)>', type: '<b>', data: [{ objectName: 'a', key: '</td><img src=x>' }] },
+      ],
+    },
+  } as never)
+}
+
+async function removeHostileObjects(kube: KubeClient): Promise<void> {
+  const ref = { namespace: 'default', name: 'invented' }
+  await kube.delete(resources.secretProviderClassPodStatuses, ref)
+  await kube.delete(resources.secretProviderClasses, ref)
+}
 
 /** The bodies of all responses that have ended; streams are read separately. */
 function recordResponses(page: Page): () => Promise<string[]> {
