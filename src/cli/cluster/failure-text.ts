@@ -1,6 +1,6 @@
 /**
  * A driver's error about a volume without upstream's words, which name the pod again: a reader has it already, and pods that
- * fail for the same reason have the same text.
+ * fail for the same reason have the same text. One object is named as several are, `secret/db-password`.
  */
 export function failureText(message: string): string {
   return message
@@ -9,6 +9,11 @@ export function failureText(message: string): string {
       '',
     )
     .replace(/^failed to mount objects, error: /, '')
+    .replace(
+      /failed to get objectType:(\w{1,9}), objectName:([\w-]{1,127}), objectVersion:(\w{0,32}): /,
+      (_, type: string, name: string, version: string) =>
+        `failed to get ${[type, name, version].filter((part) => part !== '').join('/')}: `,
+    )
 }
 
 /** kubelet's event about a failed mount: `volume "secrets": ` and what the driver reports. */

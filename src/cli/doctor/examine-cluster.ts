@@ -158,7 +158,13 @@ function judgePending(pods: readonly Pod[], events: readonly KubeEvent[]): Obser
   })
   return [
     ...some(wrong),
-    fine(`${countOf(waiting.length - wrong.length, 'pod')} of a class not started yet, without an error`),
+    fine(
+      waiting.length === wrong.length
+        ? wrong.length === 0
+          ? 'every pod with a class has started'
+          : 'every other pod with a class has started'
+        : `${countOf(waiting.length - wrong.length, 'pod')} with a class not started yet, without an error`,
+    ),
   ]
 }
 

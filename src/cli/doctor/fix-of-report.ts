@@ -1,5 +1,6 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
 import { commandLine } from '#terminal'
+import { failureText } from '../cluster/failure-text.ts'
 import { type ClassSignIn, signInOf } from '../identity/doctor/check-class.ts'
 import { needs } from '../identity/doctor/check-vault.ts'
 import type { PodFacts } from './pod-facts.ts'
@@ -30,7 +31,7 @@ interface ReportContext {
 
 function contextOf({ text, className }: Report, { cluster, ref }: PodFacts): ReportContext | undefined {
   const annotations = 'value' in cluster.account ? (cluster.account.value?.metadata.annotations ?? {}) : {}
-  const [, type = '', name = ''] = /objectType:(\w+), objectName:([\w-]+)/.exec(text) ?? []
+  const [, type = '', name = ''] = /failed to get (\w+)\/([\w-]+)/.exec(failureText(text)) ?? []
   const candidates = cluster.classes.flatMap((mounted) => {
     const signIn = signInOf(mounted, annotations)
     return signIn === undefined ? [] : [{ mounted, signIn }]

@@ -1,5 +1,5 @@
 import { wrapText } from '#lib/formats'
-import type { Terminal } from '#terminal'
+import { countOf, type Terminal } from '#terminal'
 import type { DoctorReport } from './report.ts'
 import type { Step } from './step.ts'
 
@@ -41,7 +41,7 @@ function summaryOf(steps: readonly Step[], { style }: Terminal): string {
   const warnings = steps.filter(({ state }) => state === 'warn').length
   const unknown = steps.filter(({ state }) => state === 'unknown').length
   const rest = [
-    ...(warnings === 0 ? [] : [`${warnings} to know`]),
+    ...(warnings === 0 ? [] : [countOf(warnings, 'remark')]),
     ...(unknown === 0 ? [] : [`${unknown} could not be checked`]),
   ].join(', ')
   return rest === '' ? style.good('Nothing is wrong.') : `Nothing wrong was found; ${rest}.`

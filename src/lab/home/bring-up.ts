@@ -124,7 +124,7 @@ async function bringUpOthers(session: Session, azure: LocalAzure): Promise<void>
   const others = await terminal.step(
     'Clusters',
     () => startOthers(session, azure),
-    ({ started }) => `${started} of az aks create started`,
+    ({ started }) => `${countOf(started, 'cluster')} made by az aks create ${started === 1 ? 'is' : 'are'} running`,
   )
   for (const problem of others.failed) terminal.error(`keymount: ${problem}`)
 }

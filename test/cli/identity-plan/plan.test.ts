@@ -203,7 +203,7 @@ test('identity bindings need the resource id of every cluster, and can be refuse
   assert.equal((await jsonOf(...words)).identities[0]?.way, 'split')
   const demanded = await identityPlan(...words, '--bindings', 'always')
   assert.equal(demanded.code, 2)
-  assert.match(demanded.stderr, /cluster prod-01 has no resource id of AKS/)
+  assert.match(demanded.stderr, /the AKS resource id of cluster "prod-01" is missing/)
   const withIds = prepare(t, { ...(fleets['25x3'] ?? { manifests: '' }), flags: [] })
   assert.equal((await jsonOf(...withIds, '--bindings', 'never')).identities[0]?.way, 'split')
   const small = prepare(t, { ...(fleets['1x15'] ?? { manifests: '' }), flags: issuer })
@@ -223,7 +223,7 @@ test('roles are for the type of object that a class reads; --scope object gives 
     flags: issuer,
   })
   const roles = async (...flags: string[]) =>
-    (await identityPlan(...words, ...flags)).stdout.split('\n').flatMap((line) => /role (.*)/.exec(line)?.[1] ?? [])
+    (await identityPlan(...words, ...flags)).stdout.split('\n').flatMap((line) => /\+ role (.*)/.exec(line)?.[1] ?? [])
   assert.deepEqual(await roles(), [
     '"Key Vault Certificate User" on shop-prod',
     '"Key Vault Crypto User" on shop-prod',

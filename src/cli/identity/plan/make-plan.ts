@@ -119,7 +119,7 @@ function obstacleOf(clientId: string, uses: readonly PlacedUse[], there: AzureTh
   const clusters = new Set(uses.map(({ cluster }) => cluster))
   for (const cluster of clusters) {
     if (cluster.aks === undefined)
-      return `cluster ${cluster.name} has no resource id of AKS (--aks, or aks in the file of the fleet)`
+      return `the AKS resource id of cluster "${cluster.name}" is missing (--aks, or aks in the file of the fleet)`
     const obstacle = there?.bindingObstacle(clientId, cluster)
     if (obstacle !== undefined) return obstacle
   }

@@ -12,6 +12,7 @@ export function isDone({ parts, bindings, roleClusters, permissions, changes }: 
 }
 
 export function printPlan(plans: readonly IdentityPlan[], { line, style }: Terminal): void {
+  if (plans.length > 0) line(summaryOf(plans))
   for (const plan of plans) {
     const { clientId, subjects, way, why, parts, bindings, clusterRole, roleClusters, permissions, changes } = plan
     const clusters = new Set(subjects.map(({ cluster }) => cluster)).size
@@ -32,6 +33,29 @@ export function printPlan(plans: readonly IdentityPlan[], { line, style }: Termi
       row(false, `ClusterRoleBinding for ${namespace}/${account}  ${cluster}`)
     for (const change of changes) row(false, changeText(change))
   }
+}
+
+/** What the plan has, all of it counted: what is there too. */
+function summaryOf(plans: readonly IdentityPlan[]): string {
+  const parts = plans.flatMap((plan) => plan.parts)
+  const sum = (count: (plan: IdentityPlan) => number) => plans.reduce((total, plan) => total + count(plan), 0)
+  const counts = [
+    [parts.flatMap(({ credentials }) => credentials).length, 'federated credential'],
+    [parts.flatMap(({ grants }) => grants).length, 'role assignment'],
+    [sum(({ bindings }) => bindings.length), 'identity binding'],
+    [
+      sum(({ permissions, roleClusters }) => permissions.length + roleClusters.length),
+      'ClusterRole or binding',
+      'ClusterRoles and bindings',
+    ],
+    [sum(({ changes }) => changes.length), 'change of a manifest', 'changes of manifests'],
+  ] satisfies [number, string, string?][]
+  const shown = counts.flatMap(([count, what, several]) => (count === 0 ? [] : [countOf(count, what, several)]))
+  const subjects = countOf(
+    sum((plan) => plan.subjects.length),
+    'subject',
+  )
+  return `${countOf(parts.length, 'identity', 'identities')} for ${subjects}: ${shown.join(', ') || 'nothing'}`
 }
 
 const words: Readonly<Record<IdentityPlan['way'], string>> = {

@@ -242,3 +242,26 @@ test('azwi: runner: help text', () => {
   const { phases } = recorded('one', 'longer')
   assert.equal(phasesHelp(phases), 'The phases, in their order:\n  one     do one\n  longer  do longer')
 })
+
+test('a choice of options is left out where an option that has to be given decides it', () => {
+  const settings = parsePhaseOptions({ identityType: 'application' })
+  const phases = createPhases(settings)
+  assert.throws(
+    () => checkPhases(phases, settings),
+    (error: Error) => {
+      assert.deepEqual(error.message.match(/--[\w-]+(?: or --[\w-]+)* is required/g), [
+        '--aad-application-name is required',
+        '--service-account-name is required',
+        '--service-account-issuer-url is required',
+        '--azure-scope is required',
+        '--azure-role is required',
+      ])
+      return true
+    },
+  )
+  const alone = phases.filter(({ name }) => name === 'role-assignment')
+  assert.throws(
+    () => checkPhases(alone, settings),
+    /--service-principal-name or --service-principal-object-id is required/,
+  )
+})

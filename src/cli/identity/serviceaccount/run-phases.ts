@@ -19,15 +19,34 @@ export function activePhases(phases: readonly Phase[], skip: readonly string[]):
   return phases.filter((phase) => !skip.some((name) => isNamed(phase, name)))
 }
 
-/** Throws `ProblemsError` with all options that the phases lack, before any of them starts. */
+/**
+ * Throws `ProblemsError` with the options that the phases lack, before any of them starts. A choice of several is left out where an
+ * option that has to be given anyway decides it.
+ */
 export function checkPhases(phases: readonly Phase[], settings: PhaseSettings): void {
-  const missing = new Map<string, string[]>()
-  for (const phase of phases) {
-    for (const message of phase.missing(settings)) missing.set(message, [...(missing.get(message) ?? []), phase.name])
-  }
+  const missing = missingOf(phases, settings)
+  if (missing.size === 0) return
+  const single = [...missing.keys()].flatMap((message) => /^--([\w-]+) is required$/.exec(message)?.[1] ?? [])
+  const given = Object.fromEntries(single.map((flag) => [settingOf(flag), 'given']))
+  const undecided = missingOf(phases, { ...settings, ...given })
   const problems = new Problems()
-  for (const [message, names] of missing) problems.add('', `${message} (phase ${names.join(', ')})`)
+  for (const [message, names] of missing) {
+    const isDecided = message.includes(' or ') && !undecided.has(message)
+    if (!isDecided) problems.add('', `${message} (phase ${names.join(', ')})`)
+  }
   problems.throwIfAny('options')
+}
+
+/** The names of the phases by what they lack. */
+function missingOf(phases: readonly Phase[], settings: PhaseSettings): Map<string, string[]> {
+  const all = phases.flatMap(({ name, missing }) => missing(settings).map((message) => ({ name, message })))
+  const grouped = Map.groupBy(all, ({ message }) => message)
+  return new Map([...grouped].map(([message, found]) => [message, found.map(({ name }) => name)]))
+}
+
+/** `aad-application-name` → `aadApplicationName`, the name of the option's setting. */
+function settingOf(flag: string): string {
+  return flag.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** Runs the phases in their order, up to the first that fails; its line shows which one that was. */
