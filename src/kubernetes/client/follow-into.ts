@@ -45,3 +45,8 @@ export function followInto<T extends KubeObject, V>(
 export function objectKey({ metadata }: KubeObject): string {
   return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
 }
+
+/** For a sort by {@link objectKey}. */
+export function compareByKey(a: KubeObject, b: KubeObject): number {
+  return objectKey(a) < objectKey(b) ? -1 : 1
+}

@@ -1,4 +1,4 @@
-import type { Explanation } from './error-catalogue.ts'
+import type { Explanation } from './explanation.ts'
 
 /** What `keymount doctor` and the controllers find in a cluster before, beside or after a mount. */
 export type FindingCode =

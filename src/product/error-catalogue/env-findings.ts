@@ -1,4 +1,4 @@
-import type { Explanation } from './error-catalogue.ts'
+import type { Explanation } from './explanation.ts'
 
 /** Why a pod does not get its environment variables: from the init container `keymount-env`, or from the webhook. */
 export type EnvCode =

@@ -1,6 +1,8 @@
 import { type FindingCode, findings } from './doctor-findings.ts'
+import { driverErrors } from './driver-errors.ts'
 import { type EnvCode, envFindings, envRefusals } from './env-findings.ts'
-import { driverErrors, type ErrorCode, type Explanation, errorCatalogue } from './error-catalogue.ts'
+import { type ErrorCode, errorCatalogue } from './error-catalogue.ts'
+import type { Explanation } from './explanation.ts'
 import { type SyncCode, syncFindings } from './sync-findings.ts'
 
 /** Every code that a user can meet. */

@@ -4,7 +4,10 @@
  * `keymount explain` print the tables. Data alone: the command line loads it without the daemons.
  */
 export * from './doctor-findings.ts'
+export * from './driver-errors.ts'
 export * from './env-findings.ts'
 export * from './error-catalogue.ts'
+export * from './explanation.ts'
 export * from './explanations.ts'
+export * from './provider-errors.ts'
 export * from './sync-findings.ts'

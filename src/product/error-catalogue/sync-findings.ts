@@ -1,4 +1,4 @@
-import type { Explanation } from './error-catalogue.ts'
+import type { Explanation } from './explanation.ts'
 
 /** Why the sync controller does not write a Secret, beside the errors of its provider. */
 export type SyncCode =

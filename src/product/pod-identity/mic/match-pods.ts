@@ -2,6 +2,7 @@ import {
   type AzureAssignedIdentity,
   type AzureIdentity,
   type AzureIdentityBinding,
+  compareByKey,
   type ObjectMeta,
   objectKey,
 } from '#kubernetes/client'
@@ -71,7 +72,7 @@ function usableBindings(
   problems: MatchProblem[],
 ): Map<string, UsableBinding[]> {
   const bySelector = new Map<string, UsableBinding[]>()
-  for (const binding of [...bindings].toSorted((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))) {
+  for (const binding of [...bindings].toSorted(compareByKey)) {
     const { selector, azureIdentity = '' } = binding.spec
     const identity = identities.get(`${binding.metadata.namespace}/${azureIdentity}`)
     if (identity === undefined || selector === undefined) continue

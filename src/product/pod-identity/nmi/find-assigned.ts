@@ -1,10 +1,4 @@
-import {
-  type AssignmentState,
-  type AzureAssignedIdentity,
-  type AzureIdentity,
-  type KubeObject,
-  objectKey,
-} from '#kubernetes/client'
+import { type AssignmentState, type AzureAssignedIdentity, type AzureIdentity, compareByKey } from '#kubernetes/client'
 import { type Clock, sleep } from '#lib'
 import { ImdsRefusal, type TokenQuery } from '#product/imds'
 import { isNamespaced } from '../azure-identity.ts'
@@ -43,7 +37,7 @@ export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
       (!(forceNamespaced || isNamespaced(identity)) || identity.metadata.namespace === pod.namespace)
     const last = attemptsForCreated + attemptsForAssigned
     for (let attempt = 1; ; attempt++) {
-      const usable = (await assignmentsOf(pod)).filter(isUsable).toSorted(byKey)
+      const usable = (await assignmentsOf(pod)).filter(isUsable).toSorted(compareByKey)
       const inState = (...states: AssignmentState[]) =>
         usable.filter(({ status }) => states.includes(status?.status ?? ''))
       // Without a state: made by a controller before 1.5, which assigned first and then wrote.
@@ -55,11 +49,6 @@ export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
       await sleep(retryMs, { clock, signal })
     }
   }
-}
-
-/** The order in which one of several identities is chosen. */
-export function byKey(a: KubeObject, b: KubeObject): number {
-  return objectKey(a) < objectKey(b) ? -1 : 1
 }
 
 function notFound(

@@ -1,7 +1,7 @@
-import { ifFound, type KubeClient, resources } from '#kubernetes/client'
+import { compareByKey, ifFound, type KubeClient, resources } from '#kubernetes/client'
 import { ImdsRefusal } from '#product/imds'
 import { podIdentityNames } from '../names.ts'
-import { byKey, type FindIdentity } from './find-assigned.ts'
+import type { FindIdentity } from './find-assigned.ts'
 import { matchesQuery, redact } from './names-identity.ts'
 import type { NodePods } from './node-pods.ts'
 
@@ -22,7 +22,7 @@ export function createFindBound({ kube, pods }: { kube: KubeClient; pods: Pick<N
         .filter(({ spec }) => selector !== undefined && spec.selector === selector)
         .map(({ spec }) => spec.azureIdentity),
     )
-    const bound = identities.items.filter(({ metadata }) => names.has(metadata.name)).toSorted(byKey)
+    const bound = identities.items.filter(({ metadata }) => names.has(metadata.name)).toSorted(compareByKey)
     if (bound.length === 0) {
       throw new ImdsRefusal(
         404,
