@@ -8,8 +8,9 @@ import { forEachLimited } from '#lib/async'
 import { driverProgram, startDriver } from '#product/driver'
 import { type ProviderConfig, startProvider } from '#product/provider'
 import { configOf } from '../../test/support/config-of.ts'
-import { podVolume, unary } from '../../test/support/driver.ts'
+import { unary } from '../../test/support/driver.ts'
 import { createFakeMounter } from '../../test/support/fake-mounter.ts'
+import { podVolume } from '../../test/support/pod-volume.ts'
 
 /** A node of the model: the real driver and the real provider, and sockets between them. Mounts are directories. */
 export interface ModelNode {

@@ -15,9 +15,10 @@ import { silentLog } from '#lib'
 import { createLinuxMounter } from '#product/driver'
 import { type ApiProxy, startApiProxy } from './api-proxy.ts'
 import { createDefinitions } from './custom-resources.ts'
-import { podVolume, type TestPod, unary } from './driver.ts'
+import { unary } from './driver.ts'
 import { type DriverProcess, type DriverProcessOptions, startDriverProcess } from './driver-process.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
+import { podVolume, type TestPod } from './pod-volume.ts'
 
 /** The driver as a process of its own that mounts for real, with everything around it in this one. For crashes, chaos and benches. */
 export interface DriverLab {

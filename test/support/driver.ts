@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
@@ -12,12 +12,7 @@ import {
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
 } from '#kubernetes/client'
-import {
-  IdentityClient,
-  NodeClient,
-  type NodePublishVolumeRequest,
-  VolumeCapability_AccessMode_Mode,
-} from '#kubernetes/csi'
+import { IdentityClient, NodeClient, type NodePublishVolumeRequest } from '#kubernetes/csi'
 import { type Clock, createLog, systemClock, type Tracer } from '#lib'
 import { driverProgram, type Mounter, type RunningDriver, startDriver as start } from '#product/driver'
 import { configOf } from './config-of.ts'
@@ -28,6 +23,7 @@ import { kubeClientOf } from './kube-client-of.ts'
 import { startLocalCluster } from './local-cluster.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { readMetrics } from './metrics.ts'
+import { podVolume, type TestPod } from './pod-volume.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 export interface DriverOverrides {
@@ -89,14 +85,6 @@ export interface PodOptions {
   secretObjects?: NonNullable<SecretProviderClass['spec']>['secretObjects']
 }
 
-export interface TestPod {
-  name: string
-  namespace: string
-  uid: string
-  targetPath: string
-  request: NodePublishVolumeRequest
-}
-
 export const driverNodeId = 'node-1'
 
 const eventSource = 'secrets-store-csi-driver'
@@ -127,37 +115,26 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
   t.after(() => provider.stop())
   const mounter = overrides.mounter ?? createFakeMounter()
   const log: string[] = []
-
+  const flags = [
+    `--endpoint=${endpoint}`,
+    `--nodeid=${driverNodeId}`,
+    `--provider-volume=${providerDirectory}`,
+    `--additional-provider-volume-paths=${additionalDirectory}`,
+    `--registration-dir=${registrationDirectory}`,
+    '--metrics-addr=127.0.0.1:0',
+    '--health-addr=127.0.0.1:0',
+  ]
   const launch = (more: DriverOverrides) =>
-    start(
-      configOf(driverProgram, [
-        `--endpoint=${endpoint}`,
-        `--nodeid=${driverNodeId}`,
-        `--provider-volume=${providerDirectory}`,
-        `--additional-provider-volume-paths=${additionalDirectory}`,
-        `--registration-dir=${registrationDirectory}`,
-        '--metrics-addr=127.0.0.1:0',
-        '--health-addr=127.0.0.1:0',
-        ...(more.flags ?? []),
-      ]),
-      {
-        kube: (more.kube ?? ((client: KubeClient) => client))(kube),
-        mounter,
-        version: 'v0.0.0-test',
-        clock: more.clock ?? systemClock,
-        tracer: more.tracer,
-        tickOffset: more.tickOffset ?? 0,
-        log: createLog({ name: 'driver', level: 'debug', stream: { write: (line) => log.push(line) } }),
-      },
-    )
-  const connect = () => {
-    const address = `unix:${join(root, 'csi', 'csi.sock')}`
-    const options = { 'grpc.default_authority': 'localhost' }
-    return {
-      node: new NodeClient(address, credentials.createInsecure(), options),
-      identity: new IdentityClient(address, credentials.createInsecure(), options),
-    }
-  }
+    start(configOf(driverProgram, [...flags, ...(more.flags ?? [])]), {
+      kube: (more.kube ?? ((client: KubeClient) => client))(kube),
+      mounter,
+      version: 'v0.0.0-test',
+      clock: more.clock ?? systemClock,
+      tracer: more.tracer,
+      tickOffset: more.tickOffset ?? 0,
+      log: createLog({ name: 'driver', level: 'debug', stream: { write: (line) => log.push(line) } }),
+    })
+  const address = `unix:${join(root, 'csi', 'csi.sock')}`
 
   const driver: TestDriver = {
     root,
@@ -168,14 +145,14 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
     provider,
     mounter,
     log,
-    ...connect(),
+    ...connect(address),
     running: await launch(overrides),
 
     async restart(more = {}) {
       for (const client of [driver.node, driver.identity]) client.close()
       await driver.running.stop()
       driver.running = await launch({ ...overrides, ...more })
-      Object.assign(driver, connect())
+      Object.assign(driver, connect(address))
     },
 
     async createClass(name, spec, namespace = 'default') {
@@ -188,34 +165,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
       })
     },
 
-    async pod(options = {}) {
-      const {
-        name = `pod-${randomUUID().slice(0, 8)}`,
-        namespace = 'default',
-        className = name,
-        volume = 'secrets',
-      } = options
-      const { objects = ['foo'], parameters = {}, ownerReferences, secretObjects } = options
-      if (options.className === undefined) {
-        await driver.createClass(
-          className,
-          {
-            provider: provider.name,
-            parameters: { objects: objectsAttribute(objects), ...parameters },
-            ...(secretObjects === undefined ? {} : { secretObjects }),
-          },
-          namespace,
-        )
-      }
-      const pod = await kube.create(resources.pods, {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name, namespace, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
-        spec: { nodeName: driverNodeId, containers: [{ name: 'app', image: 'busybox' }] },
-      })
-      const uid = pod.metadata.uid ?? ''
-      return podVolume({ kubeletRoot, name, namespace, uid, className, volume })
-    },
+    pod: (options) => createPod(driver, options),
 
     async mountedPod(options) {
       const pod = await driver.pod(options)
@@ -245,46 +195,42 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
   return driver
 }
 
-/** What kubelet asks for a volume of a pod. */
-export function podVolume(options: {
-  kubeletRoot: string
-  name: string
-  namespace: string
-  uid: string
-  className: string
-  volume: string
-}): TestPod {
-  const { kubeletRoot, name, namespace, uid, className, volume } = options
-  const targetPath = join(kubeletRoot, 'pods', uid, 'volumes', 'kubernetes.io~csi', volume, 'mount')
+function connect(address: string): Pick<TestDriver, 'node' | 'identity'> {
+  const options = { 'grpc.default_authority': 'localhost' }
   return {
-    name,
-    namespace,
-    uid,
-    targetPath,
-    request: {
-      volumeId: `csi-${createHash('sha256').update(`${uid}${volume}`).digest('hex')}`,
-      publishContext: {},
-      stagingTargetPath: '',
-      targetPath,
-      volumeCapability: {
-        accessType: { $case: 'mount', value: { fsType: '', mountFlags: [], volumeMountGroup: '' } },
-        accessMode: { mode: VolumeCapability_AccessMode_Mode.SINGLE_NODE_WRITER },
-      },
-      readonly: true,
-      secrets: {},
-      volumeContext: {
-        secretProviderClass: className,
-        'csi.storage.k8s.io/pod.name': name,
-        'csi.storage.k8s.io/pod.namespace': namespace,
-        'csi.storage.k8s.io/pod.uid': uid,
-        'csi.storage.k8s.io/serviceAccount.name': 'default',
-        'csi.storage.k8s.io/ephemeral': 'true',
-        'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify({
-          aud1: { token: 'token-of-the-pod', expirationTimestamp: '2036-01-01T00:00:00Z' },
-        }),
-      },
-    },
+    node: new NodeClient(address, credentials.createInsecure(), options),
+    identity: new IdentityClient(address, credentials.createInsecure(), options),
   }
+}
+
+async function createPod(driver: TestDriver, options: PodOptions = {}): Promise<TestPod> {
+  const {
+    name = `pod-${randomUUID().slice(0, 8)}`,
+    namespace = 'default',
+    className = name,
+    volume = 'secrets',
+  } = options
+  const { objects = ['foo'], parameters = {}, ownerReferences, secretObjects } = options
+  const { kube, kubeletRoot, provider } = driver
+  if (options.className === undefined) {
+    await driver.createClass(
+      className,
+      {
+        provider: provider.name,
+        parameters: { objects: objectsAttribute(objects), ...parameters },
+        ...(secretObjects === undefined ? {} : { secretObjects }),
+      },
+      namespace,
+    )
+  }
+  const pod = await kube.create(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
+    spec: { nodeName: driverNodeId, containers: [{ name: 'app', image: 'busybox' }] },
+  })
+  const uid = pod.metadata.uid ?? ''
+  return podVolume({ kubeletRoot, name, namespace, uid, className, volume })
 }
 
 /** A gRPC call as a promise; rejects with the ServiceError. */

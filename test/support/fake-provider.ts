@@ -14,6 +14,7 @@ import {
   vaultsText,
   vaultsTrailer,
 } from '#kubernetes/provider-protocol'
+import { CodedError } from '#lib'
 
 /** A provider of secrets for tests, on a real socket; the test sets contents and faults. */
 export interface FakeProvider {
@@ -47,13 +48,7 @@ export interface ProviderObject {
 }
 
 /** Thrown by `answer` to fail with a gRPC code. */
-export class ProviderFault extends Error {
-  readonly code: status
-  constructor(code: status, message: string) {
-    super(message)
-    this.code = code
-  }
-}
+export class ProviderFault extends CodedError<status> {}
 
 /**
  * The contract of the mock provider in upstream's end-to-end suite: the attribute `objects` is YAML with an `array` of YAML

@@ -9,7 +9,7 @@ import {
   type LocalAzureOptions,
   startLocalAzure as start,
 } from '#lab/azure'
-import { sleep } from '#lib'
+import { CodedError, sleep } from '#lib'
 import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '#lib/http'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -55,14 +55,12 @@ export type GraphClient = (
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
 ) => Promise<{ status: number; body: any }>
 
-export class ArmFailure extends Error {
+export class ArmFailure extends CodedError {
   readonly status: number
-  readonly code: string
 
   constructor(status: number, code: string, message: string) {
-    super(`${status} ${code}: ${message}`)
+    super(code, `${status} ${code}: ${message}`)
     this.status = status
-    this.code = code
   }
 }
 

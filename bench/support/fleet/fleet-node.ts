@@ -11,7 +11,7 @@ import { createNode, startBackgroundWork } from '../../../src/product/driver/sta
 import { createProviderMetrics } from '../../../src/product/provider/provider-metrics.ts'
 import { openMount } from '../../../src/product/provider/start-provider.ts'
 import { configOf } from '../../../test/support/config-of.ts'
-import { podVolume } from '../../../test/support/driver.ts'
+import { podVolume } from '../../../test/support/pod-volume.ts'
 import type { FleetTime } from './fleet-time.ts'
 
 export interface FleetNodeOptions {

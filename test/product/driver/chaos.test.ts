@@ -6,11 +6,11 @@ import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { errorCode, sleep } from '#lib'
 import { createLinuxMounter } from '#product/driver'
-import type { TestPod } from '../../support/driver.ts'
 import { type DriverLab, startDriverLab } from '../../support/driver-lab.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
 import { mayMount } from '../../support/may-mount.ts'
+import type { TestPod } from '../../support/pod-volume.ts'
 
 const seconds = Number(process.env.KEYMOUNT_CHAOS_SECONDS ?? 8)
 const names = ['a', 'b', 'nested', 'c', 'd']

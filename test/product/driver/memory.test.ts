@@ -6,11 +6,12 @@ import { status as Code } from '@grpc/grpc-js'
 import { resources } from '#kubernetes/client'
 import { readMounts } from '#lib/files'
 import { createLinuxMounter } from '#product/driver'
-import { type DriverOverrides, startDriver, type TestDriver, type TestPod } from '../../support/driver.ts'
+import { type DriverOverrides, startDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { mayMount } from '../../support/may-mount.ts'
 import { readMetrics } from '../../support/metrics.ts'
+import type { TestPod } from '../../support/pod-volume.ts'
 
 const mebibyte = 1024 * 1024
 const skip = !mayMount() && 'needs root or a user namespace'

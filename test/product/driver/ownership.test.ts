@@ -4,7 +4,8 @@ import { chmodSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { createLinuxMounter } from '#product/driver'
-import { startDriver, type TestPod } from '../../support/driver.ts'
+import { startDriver } from '../../support/driver.ts'
+import type { TestPod } from '../../support/pod-volume.ts'
 
 // Another user exists for root of the machine, not for root of a user namespace that maps one user alone.
 const skip =

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resources, statusAnnotations, versionHash } from '#kubernetes/client'
-import { startDriver, startRotatingDriver, type TestDriver, type TestPod } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import type { ManualClock } from '../../support/manual-clock.ts'
+import type { TestPod } from '../../support/pod-volume.ts'
 
 const minute = 60_000
 

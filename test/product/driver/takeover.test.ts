@@ -3,8 +3,9 @@ import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } fro
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
-import { startDriver, type TestPod } from '../../support/driver.ts'
+import { startDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
+import type { TestPod } from '../../support/pod-volume.ts'
 
 const directory = '..2026_04_30_10_11_12.123456789'
 

@@ -10,9 +10,10 @@ import {
 import { type Log, type Running, silentLog, sleep, timestamp } from '#lib'
 import { stringOf, valueAt } from '#lib/formats'
 import { createOperatorMetrics, type RestartConfig, startRestart } from '#product/operator'
-import { driverNodeId, podVolume, startDriver, type TestDriver } from '../../support/driver.ts'
+import { driverNodeId, startDriver, type TestDriver } from '../../support/driver.ts'
 import { until as untilWithin } from '../../support/eventually.ts'
 import { objectsAttribute } from '../../support/fake-provider.ts'
+import { podVolume } from '../../support/pod-volume.ts'
 import { secretsVolume } from '../../support/secrets-volume.ts'
 
 export const replicaSets: Resource<UntypedObject> = resources.replicaSets

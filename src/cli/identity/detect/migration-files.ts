@@ -3,6 +3,7 @@ import type { AzureIdentity, KubeObject, SecretProviderClass, ServiceAccount } f
 import { commandLine } from '#terminal'
 import { printManifests } from '../../manifests/print-manifests.ts'
 import { identityAnnotations } from '../identity-keys.ts'
+import { managedIdentityId } from '../managed-identity-id.ts'
 import { managedCredentialName, subjectOf } from '../names.ts'
 import { migratedClass } from './migrated-class.ts'
 import { type MigrationOptions, migratedWorkload, templateOf } from './migrated-workload.ts'
@@ -112,10 +113,7 @@ function federationScript(workloads: readonly MigratingWorkload[], { issuer }: M
 
 function federationCommand({ owner, identity }: MigratingWorkload, issuer: string | undefined): string {
   const account = { namespace: owner.metadata.namespace ?? 'default', name: accountNameOf(owner) }
-  const [, subscription = '', group = '', name = ''] =
-    /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(
-      identity.spec.resourceID ?? '',
-    ) ?? []
+  const { subscription, group, name } = managedIdentityId(identity.spec.resourceID ?? '')
   return commandLine(
     ...['az', 'identity', 'federated-credential', 'create', '--subscription', subscription, '--resource-group', group],
     ...['--identity-name', name, '--name', managedCredentialName(account, issuer ?? '')],

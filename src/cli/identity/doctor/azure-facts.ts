@@ -6,6 +6,7 @@ import {
   type FederatedCredential,
   managedIdentityCredentials,
 } from '../federated-credential.ts'
+import { managedIdentityId } from '../managed-identity-id.ts'
 
 /** An application or managed identity, as Azure describes it. */
 export interface AzureIdentity {
@@ -101,8 +102,7 @@ function describeManagedIdentity(
   resourceId: string,
   facts: Pick<AzureIdentity, 'clientId' | 'principalId' | 'credentials'>,
 ): AzureIdentity {
-  const [, subscription = '', group = '', name = ''] =
-    /\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(resourceId) ?? []
+  const { subscription, group, name } = managedIdentityId(resourceId)
   const identity = ['--subscription', subscription, '--resource-group', group, '--identity-name', name]
   return {
     kind: 'managed identity',
