@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Listening } from '#lib/http'
-import { listenOrAdvise } from '../proxy/listen.ts'
+import { type Listening, listenOrAdvise } from '#lib/http'
 
 /** IMDS is plain HTTP without a proxy, so it has its own server. */
 export function startImdsServer(options: {
@@ -10,5 +9,5 @@ export function startImdsServer(options: {
   answer: (request: Request) => Promise<Response>
 }): Promise<Listening> {
   const server = createServer(getRequestListener(options.answer))
-  return listenOrAdvise(server, { address: options.listen, port: options.port, flag: '--imds-port' })
+  return listenOrAdvise(server, { host: options.listen, port: options.port }, { flag: '--imds-port' })
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { errorMessage } from '#lib'
-import { listenOrAdvise } from './listen.ts'
+import { listenOrAdvise } from '#lib/http'
 import { openTunnel, type TunnelTarget } from './open-tunnel.ts'
 
 /** What happens to tunnels to a host. */
@@ -54,7 +54,7 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
     socket.on('error', () => socket.destroy())
     void connectTunnel(state, request.url ?? '', { socket, head })
   })
-  const { port, stop } = await listenOrAdvise(server, { address: options.listen, port: options.port, flag: '--port' })
+  const { port, stop } = await listenOrAdvise(server, { host: options.listen, port: options.port }, { flag: '--port' })
   state.ownPort = port
 
   return {

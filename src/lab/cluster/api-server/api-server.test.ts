@@ -413,5 +413,8 @@ test('a write that a kill cut off is dropped, and a damaged state file is named 
 test('a port that is taken is named', async (t) => {
   const cluster = await start(t)
   const port = Number(new URL(cluster.server).port)
-  await assert.rejects(start(t, { port }), new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: the port is in use`))
+  await assert.rejects(
+    start(t, { port }),
+    new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: it is in use; give another --port`),
+  )
 })

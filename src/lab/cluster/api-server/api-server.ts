@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, errorCode, type Log, type Running } from '#lib'
 import { lockDirectory } from '#lib/files'
-import { listen } from '#lib/http'
+import { listenOrAdvise } from '#lib/http'
 import type { NodeRuntime } from '../node-runtime.ts'
 import { writeKubeconfig } from './access/kubeconfig.ts'
 import { openPki, type Pki } from './access/pki.ts'
@@ -148,7 +148,7 @@ async function serveTls(
   })
   server.maxConnections = maxConnections
   server.on('request', (_, response) => closeWhenUnread(response, clientTimeoutMs))
-  const { port: taken, stop } = await listen(server, { host: address, port }, { drainMs: 1000 })
+  const { port: taken, stop } = await listenOrAdvise(server, { host: address, port }, { flag: '--port', drainMs: 1000 })
   const host = isIPv6(address) ? `[${address}]` : address
   return { server, url: `https://${host}:${taken}`, stop }
 }
@@ -160,16 +160,7 @@ function closeWhenUnread(response: ServerResponse, timeoutMs: number): void {
   })
 }
 
-function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {
-  switch (errorCode(error)) {
-    case 'EADDRINUSE':
-      return new Error(
-        `Cannot listen on ${listen}:${port}: the port is in use. Stop what uses it, or choose another with --port`,
-        { cause: error },
-      )
-    case 'ENOSPC':
-      return new Error(`Cannot write to ${stateDir}: no space left on the device`, { cause: error })
-    default:
-      return error
-  }
+function startError(error: unknown, { stateDir }: ApiServerOptions): unknown {
+  if (errorCode(error) !== 'ENOSPC') return error
+  return new Error(`Cannot write to ${stateDir}: no space left on the device`, { cause: error })
 }
