@@ -1,10 +1,10 @@
 import { createHmac, createPrivateKey, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isForbidden, isNotFound, type KubeClient, resources } from '#kubernetes/client'
+import { isForbidden, isNotFound, isObjectName, type KubeClient, objectNameForm, resources } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import { decodePem, encodePem } from '#lib/formats'
-import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes, oneLine, type Terminal } from '#terminal'
 import { withCluster } from '../cluster/open-cluster.ts'
 import type { ClusterOption } from '../options.ts'
 import type { SecretPair } from './draft.ts'
@@ -54,36 +54,48 @@ export async function compareSecrets(command: CompareCommand): Promise<number> {
 }
 
 function pairsOf(word: string): SecretPair[] {
-  const [, old, new_] = /^([a-z0-9.-]{1,253})=([a-z0-9.-]{1,253})$/.exec(word) ?? []
-  if (old !== undefined && new_ !== undefined) return [{ namespace: '', old, new: new_ }]
   const file = join(word, 'secrets.tsv')
-  if (!existsSync(file))
+  if (existsSync(file)) return readPairs(file)
+  const [, old, new_] = /^([^=]*)=([^=]*)$/.exec(word) ?? []
+  if (old === undefined || new_ === undefined)
     throw new CliError({
       what: `Cannot compare ${word}`,
       why: `it is not a pair OLD=NEW, and there is no ${file}`,
       fix: ['name the directory that keymount migrate wrote', 'or two Secrets: keymount migrate compare OLD=NEW'],
       code: 'usage',
     })
-  return readPairs(file)
+  const wrong = wrongName({ OLD: old, NEW: new_ })
+  if (wrong !== undefined) throw new CliError({ what: `Cannot compare ${oneLine(word)}`, why: wrong, code: 'usage' })
+  return [{ namespace: '', old, new: new_ }]
 }
 
 const maxFileBytes = 16 * 1024 * 1024
 
 function readPairs(file: string): SecretPair[] {
-  const rows = statSync(file).size > maxFileBytes ? [] : readFileSync(file, 'utf8').split('\n').slice(1)
-  const pairs = rows.filter((row) => row !== '').map((row) => row.split('\t'))
-  const name = /^[a-z0-9.-]{1,253}$/
-  const isValid = pairs.every(
-    ([namespace = '', old = '', new_ = '', ...rest]) =>
-      rest.length === 0 && name.test(old) && name.test(new_) && (namespace === '' || name.test(namespace)),
-  )
-  if (!isValid || pairs.length === 0 || pairs.length > migrateLimits.objects.value)
-    throw new CliError({
-      what: `${file} cannot be read`,
-      why: 'expected lines of namespace, old and new name, separated by tabs',
-      code: 'usage',
-    })
-  return pairs.map(([namespace = '', old = '', new_ = '']) => ({ namespace, old, new: new_ }))
+  const refuse = (why: string) => new CliError({ what: `${file} cannot be read`, why, code: 'usage' })
+  const { size } = statSync(file)
+  if (size > maxFileBytes) throw refuse(`it has ${size} bytes, more than ${maxFileBytes}`)
+  const pairs: SecretPair[] = []
+  for (const [index, row] of readFileSync(file, 'utf8').split('\n').entries()) {
+    if (index === 0 || row === '') continue
+    const line = `line ${index + 1}`
+    const [namespace = '', old = '', new_ = '', ...rest] = row.split('\t')
+    if (rest.length > 0 || new_ === '') throw refuse(`${line}: expected namespace, old and new name, separated by tabs`)
+    const wrong = wrongName({ ...(namespace === '' ? {} : { namespace }), 'old name': old, 'new name': new_ })
+    if (wrong !== undefined) throw refuse(`${line}, ${wrong}`)
+    pairs.push({ namespace, old, new: new_ })
+    if (pairs.length > migrateLimits.objects.value)
+      throw refuse(`it has more than ${migrateLimits.objects.value} lines`)
+  }
+  if (pairs.length === 0) throw refuse('expected lines of namespace, old and new name, separated by tabs; found none')
+  return pairs
+}
+
+/** What is wrong with names that become part of a path of the API server, such as `..`; each by its field. Undefined: nothing. */
+function wrongName(names: Readonly<Record<string, string>>): string | undefined {
+  for (const [field, name] of Object.entries(names))
+    if (!isObjectName(name)) return `${field}: found ${JSON.stringify(name.slice(0, 100))}, expected ${objectNameForm}`
+  return undefined
 }
 
 /** With a key that exists only now: a hash that got out would reveal nothing. */

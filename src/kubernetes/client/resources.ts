@@ -1,3 +1,4 @@
+import { objectNameForm } from './object-name.ts'
 import type {
   ConfigMap,
   CsiDriver,
@@ -159,9 +160,15 @@ export function pathOf(
   ref: { namespace?: string | undefined; name?: string | undefined; subresource?: string | undefined },
 ): string {
   const parts = [group === '' ? 'api' : `apis/${group}`, version]
-  if (namespaced && ref.namespace !== undefined) parts.push('namespaces', encodeURIComponent(ref.namespace))
+  if (namespaced && ref.namespace !== undefined) parts.push('namespaces', segmentOf(ref.namespace))
   parts.push(plural)
-  if (ref.name !== undefined) parts.push(encodeURIComponent(ref.name))
+  if (ref.name !== undefined) parts.push(segmentOf(ref.name))
   if (ref.subresource !== undefined) parts.push(ref.subresource)
   return `/${parts.join('/')}`
+}
+
+/** Throws for a name that would lead to another path: no object is called `.` or `..`. */
+function segmentOf(name: string): string {
+  if (name === '.' || name === '..') throw new Error(`found "${name}" as a name, expected ${objectNameForm}`)
+  return encodeURIComponent(name)
 }

@@ -256,3 +256,27 @@ test('huge and hostile input is bounded: 5,000 objects, aliases, deep nesting, l
     ['KM004'],
   )
 })
+
+test('compare refuses names that are not names of objects, with line and field', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const compare = async (text: string) => {
+    writeFileSync(join(directory, 'secrets.tsv'), `${['namespace', 'old', 'new'].join('\t')}\n${text}`)
+    const { code, stderr } = await runCli(['migrate', 'compare', directory])
+    assert.equal(code, 2)
+    return stderr
+  }
+  assert.match(await compare('..\ta\tb\n'), /line 2, namespace: found "\.\.", expected lower case letters/)
+  assert.match(await compare('shop\ta\tb\nshop\t..\tb\n'), /line 3, old name: found "\.\."/)
+  assert.match(await compare('shop\ta\t../../x\n'), /line 2, new name: found "\.\.\/\.\.\/x"/)
+  assert.match(await compare('shop\ta\n'), /line 2: expected namespace, old and new name, separated by tabs/)
+  assert.match(await compare(''), /separated by tabs; found none/)
+  for (const [pair, text] of [
+    ['..=b', /OLD: found "\.\."/],
+    ['a=.', /NEW: found "\."/],
+    ['nothing', /it is not a pair OLD=NEW/],
+  ] as const) {
+    const { code, stderr } = await runCli(['migrate', 'compare', pair])
+    assert.equal(code, 2)
+    assert.match(stderr, text)
+  }
+})
