@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -12,6 +13,8 @@ import {
 } from '#kubernetes/client'
 import { silentLog } from '#lib'
 import { operatorProgram, startOperatorDaemon } from '#product/operator'
+import { parseQueueMessages } from '../../../src/product/operator/events/parse-queue-messages.ts'
+import { parseReceivedEvents } from '../../../src/product/operator/events/topic-client.ts'
 import { createApplication } from '../../support/application.ts'
 import { configOf } from '../../support/config-of.ts'
 import { customResourceDefinitions } from '../../support/custom-resources.ts'
@@ -47,6 +50,8 @@ export interface EventsLab {
   send(event: TestEvent): Promise<void>
   /** The same for one that is not what Event Grid sends. */
   sendNonsense(): Promise<void>
+  /** Another reader takes what waits, so many times, and gives it back at once. */
+  readInVain(times: number): Promise<void>
   /** The annotation of a class. */
   change(name: string): Promise<ClassChange | undefined>
   /** Messages that are visible or being processed. */
@@ -115,6 +120,9 @@ export async function startEventsLab(t: TestContext, transport: Transport = 'que
     },
     send: (event) => way.send(event),
     sendNonsense: () => way.sendNonsense(),
+    async readInVain(times) {
+      for (let left = times; left > 0; left--) await way.readInVain()
+    },
     async change(name) {
       const { metadata } = await kube.get(resources.secretProviderClasses, { namespace, name })
       return parseClassChange(metadata.annotations?.[classAnnotations.changed] ?? '')
@@ -138,6 +146,7 @@ interface Way {
   scope: string
   send(event: TestEvent): Promise<void>
   sendNonsense(): Promise<void>
+  readInVain(): Promise<void>
   depth(): Promise<number>
 }
 
@@ -162,6 +171,15 @@ async function startQueue(azure: TestAzure): Promise<Way> {
     scope: account.id,
     send: (event) => put(Buffer.from(JSON.stringify(gridEvent(event))).toString('base64')),
     sendNonsense: () => put('no event'),
+    async readInVain() {
+      const { body } = await call('GET', `/${queueName}/messages?visibilitytimeout=30`)
+      const [message] = parseQueueMessages(body.toString('utf8'))
+      assert.ok(message, 'a message waits')
+      const { id, popReceipt, text } = message
+      const query = new URLSearchParams({ popreceipt: popReceipt, visibilitytimeout: '0' })
+      const { status } = await call('PUT', `/${queueName}/messages/${id}?${query}`, messageBody(text))
+      assert.equal(status, 204)
+    },
     async depth() {
       const { headers } = await call('GET', `/${queueName}?comp=metadata`)
       return Number(headers['x-ms-approximate-messages-count'])
@@ -185,6 +203,21 @@ async function startTopic(azure: TestAzure): Promise<Way> {
     })
     if (status !== 200) throw new Error(`publish: ${status} ${body}`)
   }
+  const reader = await createApplication(azure, 'reader')
+  await azure.assignRole('EventGrid Data Receiver', reader.principalId, subscription.id)
+  const receive = async (word: 'receive' | 'release', body: object) => {
+    const answer = await azure.send({
+      method: 'POST',
+      url: new URL(`${url}:${word}?api-version=2024-06-01`),
+      headers: {
+        authorization: `Bearer ${await reader.token('https://eventgrid.azure.net')}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify(body),
+    })
+    assert.equal(answer.status, 200, String(answer.body))
+    return answer
+  }
   return {
     flag: `--events-namespace-topic=${url}`,
     refusal: /^namespace topic [^:]*: 403 .*EventGrid Data Receiver/,
@@ -195,6 +228,12 @@ async function startTopic(azure: TestAzure): Promise<Way> {
       return publish({ id, subject, type, time, data })
     },
     sendNonsense: () => publish({ id: 'nonsense', type: 'Microsoft.KeyVault.SecretNewVersionCreated' }),
+    async readInVain() {
+      const { body } = await receive('receive', {})
+      const [event] = parseReceivedEvents(body.toString('utf8'))
+      assert.ok(event, 'an event waits')
+      await receive('release', { lockTokens: [event.popReceipt] })
+    },
     async depth() {
       const { waiting } = (await azure.control('GET', '/event-grid')) as { waiting: number }
       return waiting

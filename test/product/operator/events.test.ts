@@ -4,9 +4,21 @@ import { classAnnotations, parseEventsConfirmation, resources } from '#kubernete
 import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { until } from '../../support/eventually.ts'
-import { startEventsLab, vault } from './events-lab.ts'
+import { type EventsLab, startEventsLab, vault } from './events-lab.ts'
 
 const secrets = `https://${vault}.vault.azure.net/secrets`
+
+const driver = { name: 'secrets-store.csi.k8s.io' }
+
+async function createDriverObject({ kube }: EventsLab): Promise<void> {
+  const object = { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: driver, spec: {} }
+  await kube.create(resources.csiDrivers, object).catch(() => undefined)
+}
+
+async function confirmation({ kube }: EventsLab) {
+  const { metadata } = await kube.get(resources.csiDrivers, driver)
+  return parseEventsConfirmation(metadata.annotations?.['keymount.dev/events-confirmed'] ?? '')
+}
 
 for (const transport of ['queue', 'namespace topic'] as const) {
   test(`${transport}: an event in the queue annotates the classes that have the object, and its message is deleted`, async (t) => {
@@ -41,19 +53,12 @@ for (const transport of ['queue', 'namespace topic'] as const) {
   test(`${transport}: the operator confirms the vaults of its queue on the CSIDriver object while the queue answers, and not the others`, async (t) => {
     const lab = await startEventsLab(t, transport)
     await lab.createClass('app', ['db'])
-    const ref = { name: 'secrets-store.csi.k8s.io' }
-    await lab.kube
-      .create(resources.csiDrivers, { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: ref, spec: {} })
-      .catch(() => undefined)
+    await createDriverObject(lab)
     const operator = await lab.operate(lab.transport, `--events-vaults=${vault}`, '--events-quiet-poll-interval=24h')
-    const confirmation = async () => {
-      const { metadata } = await lab.kube.get(resources.csiDrivers, ref)
-      return parseEventsConfirmation(metadata.annotations?.['keymount.dev/events-confirmed'] ?? '')
-    }
     await lab.event('EventsUnavailable')
-    assert.equal(await confirmation(), undefined, 'it may not read the queue')
+    assert.equal(await confirmation(lab), undefined, 'it may not read the queue')
     await lab.allow()
-    const found = await until('the confirmation', confirmation)
+    const found = await until('the confirmation', () => confirmation(lab))
     assert.deepEqual([...found.vaults.keys()], [`${vault}.vault.azure.net`])
     assert.equal(found.intervalMs, 24 * 3_600_000)
     await until('the metric', async () => {
@@ -151,6 +156,41 @@ for (const transport of ['queue', 'namespace topic'] as const) {
     await until('the annotation', async () => (await lab.change('app'))?.id === 'e1')
     await lab.event('EventsReceived')
     assert.equal((await operator.metrics()).value('events_source_up', { source: transport }), 1)
+  })
+
+  test(`${transport}: an event that others took five times in vain is given up, which ends quiet polling until each volume was read, and later events are passed on`, async (t) => {
+    const lab = await startEventsLab(t, transport)
+    await lab.allow()
+    await lab.createClass('app', ['db'])
+    await createDriverObject(lab)
+    const operate = () => lab.operate(lab.transport, `--events-vaults=${vault}`, '--events-quiet-poll-interval=24h')
+    const periodOf = async () => (await confirmation(lab))?.vaults.get(`${vault}.vault.azure.net`)
+    const first = await operate()
+    const before = await until('a confirmation', periodOf)
+    await first.stop()
+    await lab.send({ id: 'e1' })
+    await lab.readInVain(5)
+
+    const second = await operate()
+    await until('the end of the event', async () => (await lab.depth()) === 0)
+    await until('another period', async () => ![undefined, before].includes(await periodOf()))
+    assert.equal(await lab.change('app'), undefined)
+    await lab.send({ id: 'e2' })
+    await until('the annotation', async () => (await lab.change('app'))?.id === 'e2')
+    const metrics = await second.metrics()
+    assert.equal(metrics.value('events_ignored_total', { why: 'undeliverable' }), 1)
+    assert.equal(metrics.value('events_source_up', { source: transport }), 1)
+  })
+
+  test(`${transport}: an event that others took four times in vain is passed on`, async (t) => {
+    const lab = await startEventsLab(t, transport)
+    await lab.allow()
+    await lab.createClass('app', ['db'])
+    await lab.send({ id: 'e1' })
+    await lab.readInVain(4)
+    await lab.operate(lab.transport)
+    await until('the annotation', async () => (await lab.change('app'))?.id === 'e1')
+    await until('an empty queue', async () => (await lab.depth()) === 0)
   })
 
   test(`${transport}: what one operator leaves another one finishes`, async (t) => {

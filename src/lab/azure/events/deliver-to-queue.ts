@@ -1,25 +1,11 @@
-import { CodedError } from '#lib'
-import type { RoleAssignments } from '../access/role-assignments.ts'
-import type { Identities } from '../arm/managed-identity/identities.ts'
-import { Refusal } from '../http/refusal.ts'
 import type { Change } from '../records/record-store.ts'
 import type { StorageAccount, StorageAccounts } from '../storage/accounts.ts'
 import { defaultTimeToLiveSeconds, neverExpires } from '../storage/limits.ts'
 import type { Queues } from '../storage/queues.ts'
 import { cloudEvent } from './cloud-event.ts'
+import { added, checkSender, DeliveryFailure, type DeliveryIdentityOptions } from './delivery.ts'
 import type { GridEvent } from './event-feed.ts'
-import type { EventGridRecords, EventSchema, EventSubscription, QueueDestination } from './event-subscriptions.ts'
-
-export type DeliveryFailureCode = 'NotFound' | 'Forbidden' | 'Unavailable'
-
-/** An attempt that failed, and that Event Grid repeats. */
-export class DeliveryFailure extends CodedError<DeliveryFailureCode> {}
-
-export interface DeliveryIdentityOptions {
-  records: EventGridRecords
-  identities: Identities
-  roles: RoleAssignments
-}
+import type { EventSchema, EventSubscription, QueueDestination } from './event-subscriptions.ts'
 
 export interface QueueDeliveryOptions extends DeliveryIdentityOptions {
   accounts: StorageAccounts
@@ -54,16 +40,6 @@ export function deliverToQueue(
   return added(() => options.queues.add(queue, fields).changes)
 }
 
-/** What a destination answers. Throws {@link DeliveryFailure} where it is full. */
-export function added(add: () => Change[]): Change[] {
-  try {
-    return add()
-  } catch (error) {
-    if (error instanceof Refusal) throw new DeliveryFailure('Unavailable', error.message)
-    throw error
-  }
-}
-
 /** With an identity, the delivery needs its role; without, Event Grid uses the account's key, as far as that is allowed. */
 function checkAccess(
   options: QueueDeliveryOptions,
@@ -88,31 +64,6 @@ function checkAccess(
     role: 'Storage Queue Data Message Sender',
     resource: `${account.id}/queueServices/default/queues/${queueName}`,
   })
-}
-
-/** What an identity needs that delivers: one of the data actions on the destination, which the role has. */
-export interface SenderNeed {
-  dataActions: readonly string[]
-  role: string
-  resource: string
-}
-
-/** Throws {@link DeliveryFailure} where the identity of the subscription has not what it needs. */
-export function checkSender(options: DeliveryIdentityOptions, subscription: EventSubscription, need: SenderNeed): void {
-  const { dataActions, role, resource } = need
-  const principalId = principalOf(options, subscription)
-  if (dataActions.some((action) => options.roles.permitsData(principalId ?? '', action, resource))) return
-  const who = principalId === undefined ? 'the identity, which its topic no longer has,' : `the identity ${principalId}`
-  throw new DeliveryFailure('Forbidden', `${who} needs the role ${role} on ${resource}`)
-}
-
-/** Object id of the identity that delivers. */
-function principalOf({ records, identities }: DeliveryIdentityOptions, subscription: EventSubscription) {
-  const topic = records.topics.get(subscription.topicId ?? '')
-  const { type, userAssignedIdentity = '' } = subscription.identity ?? {}
-  if (type === 'SystemAssigned') return topic?.systemPrincipalId
-  const isAssigned = topic?.identityIds.some((id) => id.toLowerCase() === userAssignedIdentity.toLowerCase())
-  return isAssigned === true ? identities.get(userAssignedIdentity)?.principalId : undefined
 }
 
 /** Base64 of the event's JSON, as Event Grid writes queue messages. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
 import type { Change, RecordStore } from '../records/record-store.ts'
-import { DeliveryFailure } from './deliver-to-queue.ts'
+import { DeliveryFailure } from './delivery.ts'
 import type { EventFeed, GridEvent } from './event-feed.ts'
 import { passes } from './event-filter.ts'
 import type { EventGridRecords, EventSubscription } from './event-subscriptions.ts'

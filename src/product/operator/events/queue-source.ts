@@ -37,7 +37,7 @@ interface QueueSource extends QueueSourceOptions {
   messageOf: WeakMap<VaultEvent, HeldMessage>
   /** A receive that was begun and whose answer is still to come. */
   pending: Promise<QueueMessage[]> | undefined
-  /** Messages that were deleted unread. */
+  /** Messages that were given up unread. */
   lost: number
 }
 
@@ -131,11 +131,12 @@ async function open(
 
 /** Undefined for a message that was delivered too often. */
 function eventsOf(source: QueueSource, message: QueueMessage): readonly VaultEvent[] | undefined {
-  const { held, vaultSuffix, log, onIgnored } = source
+  const { queue, held, vaultSuffix, log, onIgnored } = source
   const { id, dequeueCount, text } = message
   // One that this process holds was not lost: it is only late.
   if (dequeueCount > eventsLimits.deliveries.value && !held.has(id)) {
-    log.warn({ messageId: id, dequeueCount }, 'a message of the queue was delivered too often, and is deleted unread')
+    const end = queue.reject === undefined ? 'deleted' : 'rejected'
+    log.warn({ messageId: id, dequeueCount }, `an event was delivered too often, and is ${end} unread`)
     onIgnored('undeliverable')
     source.lost++
     return undefined
