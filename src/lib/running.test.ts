@@ -1,26 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from './clock.ts'
+import { createInstantClock } from '../../test/support/instant-clock.ts'
 import { repeat } from './running.ts'
-
-/** A clock on which waiting takes no time and is written down. */
-function instantClock(): Clock & { waits: number[] } {
-  const waits: number[] = []
-  return {
-    waits,
-    now: () => 0,
-    elapsed: () => 0,
-    after(ms, run) {
-      waits.push(ms)
-      queueMicrotask(run)
-      return () => undefined
-    },
-  }
-}
 
 test('repeat() runs a step at once, or after its first wait, and again after the time that each run gives', async () => {
   for (const firstMs of [undefined, 5]) {
-    const clock = instantClock()
+    const clock = createInstantClock()
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     let runs = 0
     const running = repeat(
@@ -48,7 +33,7 @@ test('repeat() waits at its stop for the step in progress, whose signal aborts',
       isEnded = true
       return 0
     },
-    { clock: instantClock() },
+    { clock: createInstantClock() },
   )
   await running.stop()
   assert.equal(isEnded, true)

@@ -1,22 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '#lib'
+import { createInstantClock } from '../../../test/support/instant-clock.ts'
 import { backoffMs, createBackoff, retry } from './retry.ts'
-
-/** A clock on which waiting takes no time and is written down. */
-function instantClock(): Clock & { waits: number[] } {
-  const waits: number[] = []
-  return {
-    waits,
-    now: () => 0,
-    elapsed: () => 0,
-    after(ms, run) {
-      waits.push(ms)
-      queueMicrotask(run)
-      return () => undefined
-    },
-  }
-}
 
 test('createBackoff() doubles up to the longest delay and starts over after reset', () => {
   const backoff = createBackoff({ initialMs: 100, maxMs: 300, jitter: 0 })
@@ -26,7 +11,7 @@ test('createBackoff() doubles up to the longest delay and starts over after rese
 })
 
 test('retry() tries again until it succeeds and waits in between', async () => {
-  const clock = instantClock()
+  const clock = createInstantClock()
   const result = await retry(
     async (attempt) => {
       if (attempt < 3) throw new Error(`attempt ${attempt}`)
@@ -40,7 +25,7 @@ test('retry() tries again until it succeeds and waits in between', async () => {
 
 test('retry() throws the last error when its attempts are used up', async () => {
   const run = (attempt: number) => Promise.reject(new Error(`attempt ${attempt}`))
-  await assert.rejects(retry(run, { clock: instantClock(), attempts: 2 }), /attempt 2/)
+  await assert.rejects(retry(run, { clock: createInstantClock(), attempts: 2 }), /attempt 2/)
 })
 
 test('retry() stops at once for an error that must not be retried, and waits as long as the other side asked', async () => {
@@ -51,7 +36,7 @@ test('retry() stops at once for an error that must not be retried, and waits as 
   }
   await assert.rejects(retry(fail, { shouldRetry: () => false }))
   assert.equal(calls, 1)
-  const clock = instantClock()
+  const clock = createInstantClock()
   await assert.rejects(retry(fail, { clock, attempts: 2, shouldRetry: () => 7000 }))
   assert.deepEqual(clock.waits, [7000])
 })

@@ -78,7 +78,10 @@ function volumeOf({ volumes }: Node, target: string, { pod, className }: Publish
   return pod.namespace === volume.pod.namespace && pod.name === volume.pod.name ? volume : undefined
 }
 
-/** @param state.mounted a driver that was killed halfway left its mount, which is filled. */
+/**
+ * The first publish of a volume, as far as this driver knows.
+ * @param state.mounted whether a driver that was killed before it had published left its mount: that mount is filled
+ */
 async function publish(
   node: Node,
   target: string,
@@ -91,11 +94,12 @@ async function publish(
   try {
     const read = readMountClass(node, request, signal)
     const { mountClass, changed } = await both(read, mounted ? undefined : mount(node, target))
-    const nothing = { current: [], lastDigest: undefined, large: false }
     const filled = await fillVolume(node, request, {
       target,
       mountClass,
-      ...nothing,
+      current: [],
+      lastDigest: undefined,
+      large: false,
       mayFallBack: !hadFiles,
       changed,
       signal,

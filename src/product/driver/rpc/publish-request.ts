@@ -1,3 +1,4 @@
+import { isObjectName, objectNameForm } from '#kubernetes/client'
 import type {
   NodeGetVolumeStatsRequest,
   NodePublishVolumeRequest,
@@ -138,9 +139,6 @@ function parsePod(
   return { className, pod }
 }
 
-/** A DNS-1123 subdomain: the rule for names of pods, namespaces and classes. */
-const objectName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
-
 function requiredName(
   context: Readonly<Record<string, string>>,
   key: string,
@@ -150,7 +148,7 @@ function requiredName(
   const value = context[key] ?? ''
   const path = `volume_context["${key}"]`
   if (value === '') problems.add(path, `missing: ${advice}`)
-  else if (!objectName.test(value))
-    problems.unexpected(path, value.slice(0, 80), 'the name of an object: lower-case letters, digits, "-" and "."')
+  else if (!isObjectName(value))
+    problems.unexpected(path, value.slice(0, 80), `the name of an object: ${objectNameForm}`)
   return value
 }

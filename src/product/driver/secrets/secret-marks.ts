@@ -9,7 +9,7 @@ export const classAnnotation = 'keymount.dev/class'
 /** Since when no class names the Secret, in RFC 3339. Any class that names it takes it over. */
 export const unnamedAnnotation = 'keymount.dev/unnamed-since'
 
-/** Under this name the API server keeps account of the fields that are ours. */
+/** Under this name the API server records the fields that are ours. */
 export const fieldManager = 'keymount-driver'
 
 export function isManaged({ metadata }: Secret): boolean {
