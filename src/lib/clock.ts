@@ -22,21 +22,30 @@ export const systemClock: Clock = {
   },
 }
 
-/** Resolves after `ms` milliseconds of `clock`, or rejects with the signal's reason as soon as it aborts. */
+/**
+ * Resolves after `ms` milliseconds of `clock`, or rejects with the signal's reason as soon as it aborts. Without a clock it waits in real
+ * time, and keeps the process alive until then.
+ */
 export function sleep(ms: number, options: { clock?: Clock; signal?: AbortSignal | undefined } = {}): Promise<void> {
-  const { clock = systemClock, signal } = options
+  const { clock, signal } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const onAbort = () => {
       cancel()
       reject(signal?.reason)
     }
-    const cancel = clock.after(ms, () => {
+    const onTime = () => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
-    })
+    }
+    const cancel = clock === undefined ? afterRealTime(ms, onTime) : clock.after(ms, onTime)
     signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+function afterRealTime(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
 }
 
 /** A time in RFC 3339 with whole seconds, as Kubernetes writes it: `2026-04-30T10:11:12Z`. */

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep } from '#lib'
 import { createHttpClient } from '#lib/http'
 
 export interface AwaitReadyOptions {
@@ -24,8 +24,7 @@ export async function awaitReady({ port, attempts = 60, pauseMs = 500 }: AwaitRe
         throw new Error(`${url.href} answered ${status}, expected 200`)
       } catch (error) {
         if (attempt === attempts) throw error
-        // Not the clock's: that would not keep the process alive.
-        await delay(pauseMs)
+        await sleep(pauseMs)
       }
     }
   } finally {
