@@ -56,7 +56,9 @@ app: keymount-operator
 {{- with .quietPollInterval }}
 - --events-quiet-poll-interval={{ . }}
 {{- end }}
+{{- if not (kindIs "invalid" .signInsPerSecond) }}
 - --events-sign-ins-per-second={{ int .signInsPerSecond }}
+{{- end }}
 {{- with .cloud }}
 - --events-cloud={{ . }}
 {{- end }}

@@ -46,6 +46,25 @@ test('the values become flags and an identity that the operator accepts', needsH
 })
 
 test(
+  'the sign-ins of a second become a flag, also 0, and 15 where values of an earlier chart are reused',
+  needsHelm,
+  async () => {
+    const rateOf = async (values: object) => {
+      const { args } = containerOf(await events(values))
+      const environment = { AZURE_CLIENT_ID: 'c', AZURE_TENANT_ID: 't', AZURE_FEDERATED_TOKEN_FILE: 'f' }
+      const invocation = parseProgram(operatorProgram, args.slice(1), environment)
+      assert.ok(invocation.kind === 'run')
+      return invocation.config.events?.signInsPerSecond
+    }
+    assert.equal(await rateOf({}), 15)
+    assert.equal(await rateOf({ signInsPerSecond: 40 }), 40)
+    assert.equal(await rateOf({ signInsPerSecond: 0 }), 0)
+    assert.equal(await rateOf({ signInsPerSecond: null }), 15)
+    for (const wrong of [-1, 1.5, '15']) await assert.rejects(events({ signInsPerSecond: wrong }), /signInsPerSecond/)
+  },
+)
+
+test(
   'quiet polling: its values become flags, a right on the CSIDriver object, and one policy for what the operator writes there',
   needsHelm,
   async () => {
