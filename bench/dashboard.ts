@@ -23,8 +23,8 @@ if (browserMissing !== false) throw new Error(browserMissing)
 
 /** The page is open, and the cluster as it was. */
 const restMs = 8000
-/** Of the many changes: a quarter each, in at most this time. */
-const rounds = 4
+/** Of the many changes: rounds of so many, each in at most this time. Every second one takes back what the one before it wrote. */
+const changesPerRound = 5000
 const roundMs = 22_000
 
 const { record, json } = createFigures()
@@ -78,22 +78,21 @@ try {
   await sleep(restMs)
   record('memory of the process after 15 pages and 10 changes, MiB (Pss)', memoryMib(dashboard.pid).pss, '150')
 
-  const { changes: wanted } = options
   let changed = 0
-  for (let round = 1; round <= rounds; round++) {
-    changed += await changeMany(wanted / rounds, round)
+  for (let round = 1; (round - 1) * changesPerRound < options.changes; round++) {
+    changed += await changeMany(round)
     await sleep(restMs)
     record(`memory of the process after ${changed} changes of rows, MiB (Pss)`, memoryMib(dashboard.pid).pss, '150')
     record(`heap of the page after ${changed} changes of rows, MiB`, await pageHeap(page))
   }
 
   /** The statuses of many rows, one after the other, as drivers write them: the page follows. Gives how many there was time for. */
-  async function changeMany(count: number, round: number): Promise<number> {
+  async function changeMany(round: number): Promise<number> {
     const { items } = await kube.list(resources.secretProviderClassPodStatuses, { metadataOnly: true })
     const until = performance.now() + roundMs
     let written = 0
     await forEachLimited(
-      Array.from({ length: count }, (_, i) => items[i % items.length]?.metadata),
+      Array.from({ length: changesPerRound }, (_, i) => items[i % items.length]?.metadata),
       16,
       async (metadata) => {
         if (metadata === undefined || performance.now() > until) return
