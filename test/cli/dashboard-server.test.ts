@@ -209,30 +209,47 @@ test('the dashboard answers its own page alone', async (t) => {
     assert.equal((await send(dashboard, { path: '/api/rows/secret-data', headers: session })).status, 404)
   })
 
-  await t.test('a row is sent once, when everything that it is made of was read; other views do not wait', async () => {
-    const proxy = await startApiProxy(cluster.kubeconfig, `${temporaryDirectory(t, 'keymount-dashboard-')}/kubeconfig`)
-    t.after(() => proxy.stop())
-    const held = proxy.holdNext(/^GET \/api\/v1\/pods\?limit=500$/)
-    const slow = await openDashboard(t, proxy.kubeconfig)
-    const own = await slow.signIn()
-    await held
-    const isReady = (all: readonly { type: string; isReady?: boolean }[]) =>
-      all.some((line) => line.type === 'head' && line.isReady)
-    const objects = await slow.lines('/api/rows/objects', own, isReady)
-    assert.ok(keysOf(objects).length > 10)
-    const heads = (all: readonly { type: string }[]) => all.filter(({ type }) => type === 'head').length
-    const before = await slow.lines('/api/rows/volumes', own, (all) => heads(all) >= 3)
-    assert.deepEqual(keysOf(before), [])
-    assert.ok(!isReady(before))
-    const lines = slow.lines('/api/rows/volumes', own, (all) => {
-      if (heads(all) === 2) proxy.release()
-      return isReady(all)
-    })
-    const keys = keysOf(await lines)
-    assert.equal(keys.length, 46)
-    assert.equal(new Set(keys).size, 46)
-    await slow.stop()
-  })
+  await t.test(
+    'a row is sent once, when everything that it is made of was read; an API server that then fails is reported beside the rows',
+    async () => {
+      const proxy = await startApiProxy(
+        cluster.kubeconfig,
+        `${temporaryDirectory(t, 'keymount-dashboard-')}/kubeconfig`,
+      )
+      t.after(() => proxy.stop())
+      const held = proxy.holdNext(/^GET \/api\/v1\/pods\?limit=500$/)
+      const slow = await openDashboard(t, proxy.kubeconfig)
+      const own = await slow.signIn()
+      await held
+      const isReady = (all: readonly { type: string; isReady?: boolean }[]) =>
+        all.some((line) => line.type === 'head' && line.isReady)
+      const objects = await slow.lines('/api/rows/objects', own, isReady)
+      assert.ok(keysOf(objects).length > 10)
+      const heads = (all: readonly { type: string }[]) => all.filter(({ type }) => type === 'head').length
+      const before = await slow.lines('/api/rows/volumes', own, (all) => heads(all) >= 3)
+      assert.deepEqual(keysOf(before), [])
+      assert.ok(!isReady(before))
+      const lines = slow.lines('/api/rows/volumes', own, (all) => {
+        if (heads(all) === 2) proxy.release()
+        return isReady(all)
+      })
+      const keys = keysOf(await lines)
+      assert.equal(keys.length, 46)
+      assert.equal(new Set(keys).size, 46)
+
+      const isUnreachable = ({ type, unreachable }: { type: string; unreachable?: string | null }) =>
+        type === 'head' && typeof unreachable === 'string'
+      proxy.fault = () => 503
+      const failing = await slow.lines('/api/rows/volumes', own, (all) => all.some(isUnreachable))
+      assert.match(failing.find(isUnreachable)?.unreachable ?? '', /503|a fault that the test asked for/)
+      assert.equal(new Set(keysOf(failing)).size, 46)
+      proxy.fault = undefined
+      const isBack = (all: readonly { type: string }[]) =>
+        all.some((line) => line.type === 'head' && !isUnreachable(line))
+      await slow.lines('/api/rows/volumes', own, isBack)
+      await slow.stop()
+    },
+  )
 
   await t.test('read-only, nothing that writes is there', async () => {
     const quiet = await openDashboard(t, cluster.kubeconfig, '--read-only')

@@ -11,6 +11,7 @@ import type { SignInOptions } from '../identity/sign-in-options.ts'
 import { followObjects } from '../status/follow-objects.ts'
 import { viewNames } from '../status/views.ts'
 import { readNodeRates } from './node-metrics.ts'
+import { createPulse } from './pulse.ts'
 import { releaseMemory } from './release-memory.ts'
 import { createRights } from './rights.ts'
 import { createRowBoard } from './row-board.ts'
@@ -69,9 +70,16 @@ async function startDashboard(options: DashboardOptions, world: CliWorld): Promi
     vaults: () => vaults?.known() ?? new Map(),
   })
   started.defer(() => board.stop())
+  const pulse = createPulse(kube, world.signal)
   const served = await serveDashboard(
     {
-      stream: { board, silentMs: followed.silentMs, missing: () => followed.missing, missingFor: followed.missingFor },
+      stream: {
+        board,
+        silentMs: followed.silentMs,
+        unreachable: () => pulse.problem(),
+        missing: () => followed.missing,
+        missingFor: followed.missingFor,
+      },
       info: {
         server: kube.server,
         namespace: options.namespace ?? null,

@@ -10,6 +10,8 @@ export type StreamMessage =
       /** Whether all rows of the view have been sent. */
       isReady: boolean
       silentMs: number
+      /** Why the API server does not answer; null where it does. */
+      unreachable: string | null
       counts: Board['counts']
       /** Why a source is missing, by its noun. */
       missing: Record<string, string>
@@ -23,6 +25,7 @@ export type StreamMessage =
 export interface StreamSource {
   board: RowBoard
   silentMs: () => number
+  unreachable: () => string | null
   missing: () => ReadonlyMap<string, string>
   missingFor: (view: ViewName) => readonly string[]
 }
@@ -35,7 +38,7 @@ const aliveMs = 5000
 /** The rows of a view as lines of JSON: first all of them, then what has changed, for as long as the browser reads. */
 export async function* streamRows(
   view: ViewName,
-  { board, silentMs, missing, missingFor }: StreamSource,
+  { board, silentMs, unreachable, missing, missingFor }: StreamSource,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   yield '{"type":"reset"}\n'
@@ -51,6 +54,7 @@ export async function* streamRows(
       nowMs: now.nowMs,
       isReady,
       silentMs: silentMs(),
+      unreachable: unreachable(),
       counts: now.counts,
       missing: Object.fromEntries(missing()),
       partial: partialViews(missingFor),

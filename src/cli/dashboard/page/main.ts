@@ -434,11 +434,12 @@ const silentMs = 330_000
 function renderLive(): void {
   const { isLost, head, isComplete } = state
   const place = byId('live')
-  const isSilent = (head?.silentMs ?? 0) > silentMs
+  const unreachable = head?.unreachable ?? null
+  const isSilent = unreachable !== null || (head?.silentMs ?? 0) > silentMs
   const isGood = !isLost && !isSilent && isComplete
   place.className = `live ${isGood ? 'good' : isLost || isSilent ? 'bad' : ''}`
   setText(place, isLost ? 'Not connected' : isSilent ? 'No answer' : isComplete ? 'Live' : 'Reading…')
-  byId('grid').classList.toggle('stale-rows', isLost)
+  byId('grid').classList.toggle('stale-rows', isLost || isSilent)
   const banner = byId('banner')
   banner.hidden = !isLost && !isSilent
   if (isLost)
@@ -446,6 +447,8 @@ function renderLive(): void {
       banner,
       'The connection to keymount dashboard is lost: what is shown may be old. Trying again. If it has ended, start it again: its address is a new one.',
     )
+  else if (unreachable !== null)
+    setText(banner, `The API server does not answer: what is shown may be old. Trying again. ${unreachable}`)
   else if (isSilent) setText(banner, 'The API server has not answered for minutes: what is shown may be old.')
 }
 

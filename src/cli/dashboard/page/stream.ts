@@ -6,6 +6,8 @@ export interface Head {
   /** Whether all rows of the view are here. */
   isReady: boolean
   silentMs: number
+  /** Why the API server does not answer; null where it does. */
+  unreachable: string | null
   /** Of the views whose objects have been read. */
   counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>>
   missing: Record<string, string>

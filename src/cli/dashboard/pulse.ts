@@ -1,0 +1,39 @@
+import { type KubeClient, KubeError } from '#kubernetes/client'
+import { errorMessage } from '#lib'
+import { cleanText } from '../status/clean-text.ts'
+
+/** Whether the API server still answers: watches that are interrupted try again without a word. */
+export interface Pulse {
+  /** Why it does not, by the last answer; null where it does. Asks again when that is some seconds old. */
+  problem(): string | null
+}
+
+const everyMs = 5000
+const timeoutMs = 5000
+
+/** Asks only while somebody asks this. */
+export function createPulse(kube: KubeClient, signal: AbortSignal): Pulse {
+  const state = { problem: null as string | null, isAsking: false, askedAt: performance.now() }
+  const ask = async () => {
+    state.isAsking = true
+    const problem = await problemOf(kube, signal)
+    Object.assign(state, { problem, isAsking: false, askedAt: performance.now() })
+  }
+  return {
+    problem() {
+      if (!state.isAsking && performance.now() - state.askedAt > everyMs) void ask()
+      return state.problem
+    },
+  }
+}
+
+async function problemOf(kube: KubeClient, signal: AbortSignal): Promise<string | null> {
+  try {
+    await kube.raw({ method: 'GET', path: '/version', timeoutMs, signal })
+    return null
+  } catch (error) {
+    // A refusal is an answer, except of who the user is: nothing is read for them any more.
+    const isAnswer = error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 401
+    return isAnswer ? null : cleanText(errorMessage(error))
+  }
+}
