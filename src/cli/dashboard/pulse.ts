@@ -2,7 +2,7 @@ import { type KubeClient, KubeError } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import { cleanText } from '../status/clean-text.ts'
 
-/** Whether the API server still answers: watches that are interrupted try again without a word. */
+/** Whether the API server still answers: a watch that is interrupted only tries again. */
 export interface Pulse {
   /** Why it does not, by the last answer; null where it does. Asks again when that is some seconds old. */
   problem(): string | null
@@ -11,7 +11,7 @@ export interface Pulse {
 const everyMs = 5000
 const timeoutMs = 5000
 
-/** Asks only while somebody asks this. */
+/** Asks only while a browser follows rows: each line of a stream calls it. */
 export function createPulse(kube: KubeClient, signal: AbortSignal): Pulse {
   const state = { problem: null as string | null, isAsking: false, askedAt: performance.now() }
   const ask = async () => {
