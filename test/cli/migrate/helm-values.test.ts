@@ -59,6 +59,31 @@ service: {type: ClusterIP}
 image: {release: v1.6.0}
 `
 
+const externalSecrets = `installCRDs: true
+replicaCount: 2
+scopedNamespace: shop
+scopedRBAC: true
+processPushSecret: false
+webhook: {create: true, replicaCount: 2}
+certController: {create: true}
+resources: {requests: {memory: 64Mi}}
+tolerations: [{key: dedicated, operator: Exists}]
+serviceMonitor: {enabled: true, interval: 30s, additionalLabels: {team: shop}}
+grafanaDashboard: {enabled: true}
+log: {level: debug}
+`
+
+const akv2k8s = `global:
+  keyVaultAuth: environment
+  metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 30s}}
+controller:
+  enabled: true
+  resources: {limits: {memory: 100Mi}}
+  podLabels: {team: shop}
+env_injector: {enabled: true, replicaCount: 2}
+watchAllNamespaces: false
+`
+
 /** Runs `keymount migrate` on values files in directories of their own, as a repository has them. */
 async function migrate(t: Parameters<typeof temporaryDirectory>[0], files: Record<string, string>) {
   const directory = temporaryDirectory(t)
@@ -152,8 +177,45 @@ test('values of upstream’s charts become values of charts/keymount, with what 
   })
 })
 
+test('values of External Secrets and akv2k8s become values of the sync controller', async (t) => {
+  const { code, stdout, read } = await migrate(t, { 'eso.yaml': externalSecrets, 'akv.yaml': akv2k8s })
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /^2 converted, 0 left out of 2 objects$/m)
+  assert.deepEqual(parse(read('helmvalues-eso.values')), {
+    sync: {
+      enabled: true,
+      replicaCount: 2,
+      namespaces: ['shop'],
+      resources: { requests: { memory: '64Mi' } },
+      tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+    },
+    metrics: {
+      podMonitor: { enabled: true, interval: '30s', labels: { team: 'shop' } },
+      dashboards: { enabled: true },
+    },
+  })
+  assert.deepEqual(parse(read('helmvalues-akv.values')), {
+    sync: { enabled: true, resources: { limits: { memory: '100Mi' } }, podLabels: { team: 'shop' } },
+    metrics: { podMonitor: { enabled: true, interval: '30s' } },
+  })
+  for (const [file, line, text] of [
+    ['eso', 1, 'installCRDs has no counterpart'],
+    ['eso', 4, 'scopedRBAC has no counterpart'],
+    ['eso', 6, 'webhook has no counterpart'],
+    ['eso', 12, 'log has no counterpart'],
+    ['akv', 2, 'global.keyVaultAuth has no counterpart'],
+    ['akv', 8, 'env_injector has no counterpart'],
+    ['akv', 9, 'watchAllNamespaces is false, and the controller of charts/keymount makes Secrets in all namespaces'],
+  ] as const)
+    assert.match(stdout, new RegExp(`${file}\\.yaml:${line}:\\d+: warning KM603: HelmValues ${file}: ${text}`))
+  assert.doesNotMatch(stdout, /KM602|KM604|processPushSecret/)
+})
+
 test('helm renders charts/keymount with the translated values, and its schema accepts them', needsHelm, async (t) => {
-  const { output } = await migrate(t, { 'p.yaml': provider, 'd.yaml': driver, 'w.yaml': webhook })
+  const { output } = await migrate(t, {
+    ...{ 'p.yaml': provider, 'd.yaml': driver, 'w.yaml': webhook },
+    ...{ 'e.yaml': externalSecrets, 'a.yaml': akv2k8s },
+  })
   const kinds = async (name: string) => {
     const file = join(output, `helmvalues-${name}.values`)
     const args = ['template', 'keymount', chartDirectory, '-n', 'kube-system', '--kube-version', '1.34.0', '-f', file]
@@ -165,6 +227,11 @@ test('helm renders charts/keymount with the translated values, and its schema ac
   }
   assert.ok((await kinds('p')).includes('DaemonSet/csi-secrets-store-provider-azure'))
   assert.ok((await kinds('d')).includes('DaemonSet/csi-secrets-store'))
+  for (const name of ['e', 'a']) {
+    const made = await kinds(name)
+    assert.ok(made.includes('Deployment/secrets-store-sync-controller-manager'), made.join(' '))
+    assert.ok(made.some((one) => one.startsWith('PodMonitor/')))
+  }
   const ofWebhook = await kinds('w')
   assert.ok(ofWebhook.includes('Deployment/azure-workload-identity-webhook-controller-manager'))
   assert.ok(!ofWebhook.some((one) => one.startsWith('DaemonSet/')))

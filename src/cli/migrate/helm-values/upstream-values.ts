@@ -6,7 +6,15 @@ import { oneLine } from '#terminal'
 import type { Draft } from '../draft.ts'
 import type { MigrateRules } from '../rule.ts'
 import type { Work } from '../work.ts'
-import { driverValues, Gone, providerValues, type ValueTable, webhookValues } from './value-tables.ts'
+import {
+  akv2k8sValues,
+  driverValues,
+  externalSecretsValues,
+  Gone,
+  providerValues,
+  type ValueTable,
+  webhookValues,
+} from './value-tables.ts'
 
 export const valuesRules = {
   KM602: {
@@ -32,13 +40,22 @@ export const valuesRules = {
 const kind = 'HelmValues'
 const group = 'helm.keymount.dev/'
 
-type Chart = 'secrets-store-csi-driver' | 'csi-secrets-store-provider-azure' | 'workload-identity-webhook'
-
-const tables: Readonly<Record<Chart, ValueTable>> = {
+const tables = {
   'secrets-store-csi-driver': driverValues,
   'csi-secrets-store-provider-azure': providerValues,
   'workload-identity-webhook': webhookValues,
-}
+  'external-secrets': externalSecretsValues,
+  akv2k8s: akv2k8sValues,
+} as const satisfies Readonly<Record<string, ValueTable>>
+
+type Chart = keyof typeof tables
+
+/** Those that Keymount has a chart of the same name for, which takes the values as they are. */
+const served: readonly Chart[] = ['csi-secrets-store-provider-azure', 'workload-identity-webhook']
+/** Those whose driver leaves mounted files as they are, unless rotation is on. */
+const withDriver: readonly Chart[] = ['secrets-store-csi-driver', 'csi-secrets-store-provider-azure']
+/** Those that make Secrets without a pod. */
+const withSync: readonly Chart[] = ['external-secrets', 'akv2k8s']
 
 /** A values file of an upstream chart as an object that can be converted; undefined for every other document. */
 export function upstreamValues(value: Record<string, unknown>, file: string): ReturnType<Otherwise> {
@@ -56,9 +73,19 @@ export function upstreamValues(value: Record<string, unknown>, file: string): Re
 /** Values that charts/keymount has and no upstream chart. */
 const oursOnly = ['provider', 'combined', 'webhook', 'sync', 'operator', 'policies', 'proxySettings', 'podIdentity']
 
+const ofExternalSecrets = [
+  ...['certController', 'bitwarden-sdk-server', 'controllerClass', 'scopedNamespace', 'extendedMetricLabels'],
+  ...['processClusterExternalSecret', 'processClusterStore', 'processPushSecret', 'webhook.certCheckInterval'],
+  ...['crds.createClusterExternalSecret', 'crds.createClusterSecretStore'],
+]
+const ofAkv2k8s = ['env_injector', 'global.keyVaultAuth', 'controller.keyVaultAuth', 'addAzurePodIdentityException']
+
 /** Values that only one of the charts has. */
 function chartOf(value: Record<string, unknown>): Chart | undefined {
   const has = (...paths: string[]) => paths.some((path) => valueAt(value, ...path.split('.')) !== undefined)
+  // Before ours: its webhook has the name of ours.
+  if (has(...ofExternalSecrets)) return 'external-secrets'
+  if (has(...ofAkv2k8s)) return 'akv2k8s'
   if (has(...oursOnly) || recordOf(value.driver)?.install !== undefined) return undefined
   if (has('azureTenantID', 'mutatingWebhookNamespaceSelector', 'mutatingWebhookAnnotations')) {
     return 'workload-identity-webhook'
@@ -102,11 +129,22 @@ export function convertValues(work: Work): Draft {
     set(ours, 'provider.install', false)
     set(ours, 'webhook.enabled', true)
   }
-  translate(work, { value: proxiesInUse(valuesOf(work.manifest)), table: tables[chart], path: [], ours })
+  if (withSync.includes(chart)) set(ours, 'sync.enabled', true)
+  const value = namespaceInList(proxiesInUse(valuesOf(work.manifest)))
+  translate(work, { value, table: tables[chart], path: [], ours })
+  if (value.watchAllNamespaces === false)
+    work.add(
+      'KM603',
+      'watchAllNamespaces is false, and the controller of charts/keymount makes Secrets in all namespaces',
+      {
+        path: ['watchAllNamespaces'],
+        right: 'sync.namespaces: [NAMESPACE of the release of akv2k8s]',
+      },
+    )
   fitBudget(ours)
-  if (chart !== 'workload-identity-webhook' && ours.enableSecretRotation === undefined)
+  if (withDriver.includes(chart) && ours.enableSecretRotation === undefined)
     work.add('KM604', 'rotation is on with charts/keymount, unless enableSecretRotation is false')
-  if (chart !== 'secrets-store-csi-driver')
+  if (served.includes(chart))
     work.add('KM602', `the file works unchanged with Keymount’s chart ${chart} (keymount charts serve)`)
   const text = [
     `# Values of charts/keymount that mean what ${oneLine(basename(file))} means to the chart ${chart}:`,
@@ -132,6 +170,12 @@ function proxiesInUse(value: Record<string, unknown>): Record<string, unknown> {
   if (azure === undefined || proxy === undefined) return value
   const { isProxyEnabled, ...settings } = proxy
   return { ...value, Azure: { ...azure, proxySettings: isProxyEnabled === true ? settings : {} } }
+}
+
+/** The operator of External Secrets has one namespace or all. */
+function namespaceInList(value: Record<string, unknown>): Record<string, unknown> {
+  const { scopedNamespace: name } = value
+  return typeof name === 'string' ? { ...value, scopedNamespace: name === '' ? null : [name] } : value
 }
 
 interface Translation {

@@ -144,3 +144,74 @@ export const webhookValues: ValueTable = {
   extraVolumeMounts: meaningless,
   service: meaningless,
 }
+
+/** Of the one Deployment that makes Secrets. */
+const syncValues = ['resources', 'nodeSelector', 'tolerations', 'affinity', 'podLabels', 'podAnnotations']
+const podMonitor: ValueTable = {
+  ...same(['enabled', 'interval'], 'metrics.podMonitor'),
+  additionalLabels: 'metrics.podMonitor.labels',
+}
+const certificates = new Gone('remove it: SecretSyncs are checked without a webhook')
+const kinds = new Gone('remove it: stores and generators become classes, and what is pushed has no counterpart')
+const oneNamespace = new Gone(
+  'sync.namespaces: the namespaces in which Secrets are made; the controller then has Roles there',
+)
+const account = new Gone('serviceAccountName of each SecretSync: its identity reads the objects')
+const verbosity = new Gone('logVerbosity of charts/keymount: 0 to 10')
+
+/** external-secrets, the operator. */
+export const externalSecretsValues: ValueTable = {
+  ...same([...syncValues, 'replicaCount', 'priorityClassName'], 'sync'),
+  ...same(['imagePullSecrets', 'commonLabels']),
+  scopedNamespace: 'sync.namespaces',
+  scopedRBAC: oneNamespace,
+  rbac: { create: 'rbac.install' },
+  serviceMonitor: podMonitor,
+  grafanaDashboard: {
+    ...same(['enabled', 'annotations'], 'metrics.dashboards'),
+    extraLabels: 'metrics.dashboards.labels',
+  },
+  image,
+  installCRDs: new Gone('remove it: the chart has the CustomResourceDefinitions'),
+  crds: new Gone('remove it: the chart has the CustomResourceDefinitions'),
+  webhook: certificates,
+  certController: certificates,
+  ...Object.fromEntries(
+    ['ClusterExternalSecret', 'ClusterPushSecret', 'ClusterStore', 'SecretStore', 'ClusterGenerator', 'PushSecret'].map(
+      (name) => [`process${name}`, kinds],
+    ),
+  ),
+  'bitwarden-sdk-server': kinds,
+  serviceAccount: account,
+  log: verbosity,
+}
+
+/** akv2k8s. */
+export const akv2k8sValues: ValueTable = {
+  controller: {
+    ...same(['enabled', ...syncValues], 'sync'),
+    metrics: { serviceMonitor: podMonitor },
+    image,
+    serviceAccount: account,
+    logLevel: verbosity,
+    logFormat: json,
+    env: account,
+    envFromSecret: account,
+    keyVaultAuth: account,
+  },
+  global: {
+    metrics: { serviceMonitor: podMonitor, enabled: meaningless },
+    logLevel: verbosity,
+    logFormat: json,
+    env: account,
+    envFromSecret: account,
+    keyVaultAuth: account,
+    userDefinedMSI: account,
+  },
+  env_injector: new Gone('remove it: keymount migrate replaces the references in pods'),
+  rbac: { create: 'rbac.install' },
+  watchAllNamespaces: oneNamespace,
+  cloudConfig: account,
+  addAzurePodIdentityException: meaningless,
+  name: meaningless,
+}
