@@ -21,8 +21,8 @@ import { createCleanup } from './support/cleanup.ts'
 import { quantile, rounded } from './support/statistics.ts'
 
 const measureMs = Number(process.argv[2] ?? 4000)
-/** The program of the image collects when it has become idle. */
-const quietMs = 20_000
+/** The program of the image collects when it has been idle for most of 15 s. */
+const quietMs = 35_000
 const upstream = {
   1: { perSecond: 1267, p99Ms: 2.5 },
   8: { perSecond: 2238, p99Ms: 12.9 },

@@ -101,20 +101,25 @@ function readOptional(path: string): Buffer | undefined {
 const mebibyte = 1024 * 1024
 
 /**
- * Work leaves garbage, and V8 lets an idle process keep it. So we look now and then whether the heap has grown since the last
- * collection, and if it has, collect thoroughly: some 30 ms of CPU, which give 5 MiB back after the start and 10 after a
+ * Work leaves garbage, and V8 lets an idle process keep it. So each 15 s it is checked whether the heap has grown since the last
+ * collection, and if it has, it is collected thoroughly: some 30 ms of CPU, which give 5 MiB back after the start and 10 after a
  * hundred mounts. The heap and not the process, because malloc may keep for a while what a collection has freed.
+ * Not while requests arrive one after the other: they would wait for it, and V8 collects by itself then.
  */
 function staySmall(): void {
   let smallest = 0
   let again = false
+  let before = performance.eventLoopUtilization()
   const used = () => {
     const { heapUsed, external } = process.memoryUsage()
     return heapUsed + external
   }
-  const look = () => {
+  const check = () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
     const grown = used() >= smallest + mebibyte
-    if (!grown && !again) return
+    if (utilization > 0.5 || (!grown && !again)) return
     // The compiled code of the start leaves holes of 1 MiB.
     setFlagsFromString('--compact-on-every-full-gc')
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
@@ -123,6 +128,6 @@ function staySmall(): void {
     // What calls that were under way still held is garbage by the next check.
     again = grown
   }
-  setTimeout(look, 2000).unref()
-  setInterval(look, 15_000).unref()
+  setTimeout(check, 2000).unref()
+  setInterval(check, 15_000).unref()
 }
