@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { runMain } from '#daemon'
-import { localAzureProgram, startLocalAzure } from '#lab/azure'
+import { loadedWhenUsed, localAzureProgram, startLocalAzure } from '#lab/azure'
 import { createLog, runUntilSignal } from '#lib'
 import { defaultsInCluster, packageCharts, publicChartSites } from '#packaging/charts'
 import { packagePlaces } from '#packaging/places'
@@ -12,14 +12,13 @@ runMain(localAzureProgram, ({ logLevel, clustersHome, ...options }, env) => {
   // The charts at the addresses of upstream's, with what each cluster of the lab needs as defaults.
   const directory = join(places.packageRoot, 'charts')
   const sites = publicChartSites(() => packageCharts({ directory, defaults: defaultsInCluster() }))
-  const clusterBackend = async () => {
-    if (clustersHome === undefined) return undefined
-    // Loaded only here: a local Azure by itself needs nothing of the lab's home.
-    const { loadLabClusters } = await import('#lab/home')
-    return loadLabClusters(clustersHome, { env, ...places })
-  }
+  // A local Azure by itself needs nothing of the lab's home.
+  const clusterBackend =
+    clustersHome === undefined
+      ? undefined
+      : loadedWhenUsed(async () => (await import('#lab/home')).loadLabClusters(clustersHome, { env, ...places }))
   const start = async () => {
-    const azure = await startLocalAzure({ ...options, clusterBackend: await clusterBackend(), sites, log })
+    const azure = await startLocalAzure({ ...options, clusterBackend, sites, log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
     process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure

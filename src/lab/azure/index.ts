@@ -6,10 +6,11 @@
  * tests; events/ publishes what happens in vaults and delivers it to queues, and keyvault/maintenance.ts does what is due in them without a request.
  * docs/lab.md lists what is implemented.
  */
-export type {
-  ClusterBackend,
-  ClusterEndpoint,
-  SecretsProviderSettings,
+export {
+  type ClusterBackend,
+  type ClusterEndpoint,
+  loadedWhenUsed,
+  type SecretsProviderSettings,
 } from './arm/container-service/cluster-backend.ts'
 export { type LocalAzureConfig, localAzureFlags, localAzureProgram } from './config.ts'
 export type { AdministratorCredentials } from './credentials-file.ts'

@@ -61,3 +61,24 @@ export function requireBackend(backend: ClusterBackend | undefined): ClusterBack
   if (backend !== undefined) return backend
   throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
 }
+
+/** A backend that is loaded when something is first asked of it: most labs have no managed cluster. */
+export function loadedWhenUsed(load: () => Promise<ClusterBackend>): ClusterBackend {
+  let loading: Promise<ClusterBackend> | undefined
+  const backend = () => {
+    loading ??= load()
+    return loading
+  }
+  return {
+    kubernetesVersion: async () => (await backend()).kubernetesVersion(),
+    quotaReached: async () => (await backend()).quotaReached(),
+    create: async (cluster, signal) => (await backend()).create(cluster, signal),
+    start: async (cluster, signal) => (await backend()).start(cluster, signal),
+    stop: async (id) => (await backend()).stop(id),
+    kubeconfig: async (id) => (await backend()).kubeconfig(id),
+    setSecretsProvider: async (id, settings, signal) => (await backend()).setSecretsProvider(id, settings, signal),
+    setWorkloadIdentity: async (id, settings, signal) => (await backend()).setWorkloadIdentity(id, settings, signal),
+    secretProviderClasses: async (id) => (await backend()).secretProviderClasses(id),
+    delete: async (id) => (await backend()).delete(id),
+  }
+}
