@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { runMain } from '#daemon'
 import { loadedWhenUsed, localAzureProgram, startLocalAzure } from '#lab/azure'
@@ -20,6 +21,8 @@ runMain(localAzureProgram, ({ logLevel, clustersHome, ...options }, env) => {
   const start = async () => {
     const azure = await startLocalAzure({ ...options, clusterBackend, sites, log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
+    // For the program that is started next, which has files in common with this one.
+    flushCompileCache()
     process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure
   }

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { runMain } from '#daemon'
 import { localClusterProgram, startLocalCluster } from '#lab/cluster'
 import { createLog, runUntilSignal } from '#lib'
@@ -8,6 +9,8 @@ runMain(localClusterProgram, ({ logLevel, ...options }) => {
   const start = async () => {
     const cluster = await startLocalCluster({ ...options, log })
     const { stop: _, ...facts } = cluster
+    // For the program that is started next, which has files in common with this one.
+    flushCompileCache()
     process.stdout.write(`${JSON.stringify({ ready: true, ...facts })}\n`)
     return cluster
   }

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { originalEnvironment } from '../original-environment.ts'
@@ -137,6 +138,8 @@ function startProgram(
   const { name, entry = name, title, flags, prefix = [], env = {} } = program
   const file = join(world.packageRoot, 'src/bin', `${entry}.ts`)
   const node = [process.execPath, '--disable-warning=ExperimentalWarning']
+  // What this process has compiled need not be compiled by the program, which has many files in common with it.
+  flushCompileCache()
   return startBackground({
     home,
     name,
