@@ -180,7 +180,7 @@ function reportMisspelt(parameters: Parameters, problems: Problems): void {
 }
 
 function checkVaultNames(vaultName: string, objects: readonly (ObjectSpec | SelectSpec)[], problems: Problems): void {
-  // Without objects upstream does not look at the vault's name either.
+  // Without objects upstream does not check the vault's name either.
   if (objects.length === 0 || vaultName === '') return
   const names = new Map(objects.map((object) => [object.vaultName ?? vaultName, object]))
   for (const [name, object] of names) {

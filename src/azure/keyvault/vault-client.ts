@@ -261,7 +261,7 @@ function listError({ vault, ref: { collection, name } }: List, reason: string): 
   return new VaultError('vault-answer-invalid', `vault "${vault.name}" (${vault.origin}), ${what}: ${reason}`)
 }
 
-/** The token goes along with the next request, so the vault may not send us to another host. */
+/** The next request carries the token, so the vault must not send us to another host. */
 function nextPage(vault: Vault, link: string | undefined): URL | undefined {
   if (link === undefined || link === '') return undefined
   const url = URL.canParse(link) ? new URL(link) : undefined

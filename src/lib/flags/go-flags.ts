@@ -196,7 +196,7 @@ function parseValue(
 const maxPort = 65_535
 
 /** What a value of the flag has to be, for the message about another one. Empty: any text is right. */
-export function expectedOf(spec: FlagSpec): string {
+function expectedOf(spec: FlagSpec): string {
   switch (spec.type) {
     case 'string':
     case 'strings':

@@ -7,7 +7,7 @@ export interface WatchVolumesOptions {
   directories: readonly string[]
   /** A change is reported when nothing has changed for this long, in milliseconds. */
   quietMs: number
-  /** Also looked at this often, whatever the kernel reports. Default 10,000 ms. */
+  /** Time between two polls, which find what the kernel did not report, in milliseconds. Default 10,000. */
   pollMs?: number | undefined
   /** Called after one or more volumes got other content, once for all changes until then. */
   onChange(directories: readonly string[]): void
@@ -33,12 +33,12 @@ export function watchVolumes(options: WatchVolumesOptions): Running {
   let cancelReport = () => {}
   let cancelPoll = () => {}
 
-  function look(directory: string): void {
+  function check(directory: string): void {
     let target: string
     try {
       target = targetOf(directory)
     } catch {
-      // Between two contents, or no longer mounted: looked at again.
+      // Between two contents, or no longer mounted: the next poll reads it again.
       return
     }
     if (target === seen.get(directory)) return
@@ -55,7 +55,7 @@ export function watchVolumes(options: WatchVolumesOptions): Running {
   function listen(directory: string): void {
     if (watchers.has(directory)) return
     try {
-      const watcher = watch(directory, { persistent: false }, () => look(directory))
+      const watcher = watch(directory, { persistent: false }, () => check(directory))
       watchers.set(directory, watcher)
       watcher.on('error', (error) => {
         log.warn({ directory }, `the directory is only polled until it can be watched again: ${errorMessage(error)}`)
@@ -70,7 +70,7 @@ export function watchVolumes(options: WatchVolumesOptions): Running {
   function poll(): void {
     for (const directory of directories) {
       listen(directory)
-      look(directory)
+      check(directory)
     }
     cancelPoll = clock.after(pollMs, poll)
   }

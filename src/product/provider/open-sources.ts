@@ -28,7 +28,7 @@ export interface SourcesOptions {
 }
 
 export interface ReadPurpose {
-  /** Whether the volume has no content yet. One that has keeps it by itself when we fail. */
+  /** Whether the volume has no content yet. A volume with content keeps it when the read fails. */
   isNew: boolean
   /** Whether a pod or a user waits; the tick of a rotation is not urgent. */
   isUrgent: boolean

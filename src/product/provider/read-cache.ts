@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '#lib'
 import { providerLimits } from './provider-limits.ts'
 
-/** How a value was come by: by a read of one's own, by one in flight, or by one of the last seconds. */
+/** Where a value came from: a read of its caller's own, one in flight, or one of the last seconds. */
 export type ReadOutcome = 'read' | 'joined' | 'shared'
 
 export interface ReadCacheOptions {

@@ -39,7 +39,7 @@ export interface ReadObjectOptions {
   constructPemChain: boolean
   /** Beside the combined file of a certificate's secret, `.crt` and `.key`. */
   separateFiles: boolean
-  /** Called with what a user should know about an object that was mounted all the same. */
+  /** Called with what a user should know about an object although it was mounted. */
   onRemark: (object: ObjectSpec, text: string) => void
   /**
    * Called with times of validity and the last change, for metrics and warnings.

@@ -63,8 +63,11 @@ interface Controller {
 export function startSync(config: SyncConfig, world: SyncWorld): Running {
   const { kube, metrics, log, clock = systemClock } = world
   const { providerDirectories: directories, maxReceiveBytes } = config
-  const providers = world.providers ?? createProviderClient({ directories, maxReceiveBytes })
+  const started = new AsyncDisposableStack()
   const tasks = world.tasks ?? createWorkerPool()
+  started.defer(tasks.stop)
+  const providers = world.providers ?? createProviderClient({ directories, maxReceiveBytes })
+  started.defer(providers.stop)
   const controller: Controller = { config, watches: [], lastCheck: new Map(), reported: new Map() }
   const reconciler: Reconciler = {
     kube,
@@ -111,15 +114,11 @@ export function startSync(config: SyncConfig, world: SyncWorld): Running {
   }
   const options = { kube, clock, log, namespaceSelector, syncClasses, queue, onGone }
   controller.watches.push(...namespaces.map((namespace) => watch({ ...options, namespace })))
+  for (const one of controller.watches) started.defer(one.stop)
+  // First of all, so that no work meets a watch that has ended.
+  started.defer(queue.stop)
   metrics.state(() => stateOf(controller))
-  return {
-    async stop() {
-      await queue.stop()
-      await Promise.all(controller.watches.map((one) => one.stop()))
-      providers.stop()
-      await tasks.stop()
-    },
-  }
+  return { stop: () => started.disposeAsync() }
 }
 
 function wantedOf(controller: Controller, key: string): Wanted | undefined {

@@ -59,6 +59,33 @@ export function mutatePod(pod: AdmittedPod, account: Annotations, settings: Webh
   return { patch, warnings }
 }
 
+function warningsAbout(
+  { annotations, serviceAccountName }: AdmittedPod,
+  account: Annotations,
+  { tokenEndpoint }: WebhookSettings,
+): string[] {
+  const warnings: string[] = []
+  if (!account[annotationKeys.clientId]) {
+    warnings.push(
+      `service account ${serviceAccountName} has no annotation ${annotationKeys.clientId}: AZURE_CLIENT_ID is not set, and the application has to name its client`,
+    )
+  }
+  if (annotations[annotationKeys.injectProxy]?.toLowerCase() === 'false') {
+    warnings.push(
+      `${annotationKeys.injectProxy} is "false", but its presence alone injects the proxy sidecar; remove the annotation`,
+    )
+  }
+  if (tokenEndpoint === undefined && annotations[identityBinding]?.toLowerCase() === 'true') {
+    warnings.push(
+      `${identityBinding} has no effect: the webhook has no token endpoint (--custom-token-endpoint-audience)`,
+    )
+  }
+  return warnings
+}
+
+/** The annotation of AKS for its token endpoint. */
+const identityBinding = `${annotationPrefix}use-identity-binding`
+
 /** The containers of the pod in their order, with the proxy and its init step if they are requested and absent. */
 function withProxy(
   pod: AdmittedPod,
@@ -205,31 +232,4 @@ function volumeOperations(
     ...(replaced ? [{ op: 'replace' as const, path: `/spec/volumes/${index}`, value: token }] : []),
     ...appendTo('/spec/volumes', volumes, missing),
   ]
-}
-
-/** The annotation of AKS for its token endpoint. */
-const identityBinding = `${annotationPrefix}use-identity-binding`
-
-function warningsAbout(
-  { annotations, serviceAccountName }: AdmittedPod,
-  account: Annotations,
-  { tokenEndpoint }: WebhookSettings,
-): string[] {
-  const warnings: string[] = []
-  if (!account[annotationKeys.clientId]) {
-    warnings.push(
-      `service account ${serviceAccountName} has no annotation ${annotationKeys.clientId}: AZURE_CLIENT_ID is not set, and the application has to name its client`,
-    )
-  }
-  if (annotations[annotationKeys.injectProxy]?.toLowerCase() === 'false') {
-    warnings.push(
-      `${annotationKeys.injectProxy} is "false", but its presence alone injects the proxy sidecar; remove the annotation`,
-    )
-  }
-  if (tokenEndpoint === undefined && annotations[identityBinding]?.toLowerCase() === 'true') {
-    warnings.push(
-      `${identityBinding} has no effect: the webhook has no token endpoint (--custom-token-endpoint-audience)`,
-    )
-  }
-  return warnings
 }

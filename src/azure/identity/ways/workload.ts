@@ -59,7 +59,7 @@ export function federatedWho(how: string, { tenantId, clientId, assertion: { cla
 /**
  * A service account token is a claim until it was verified. A pod's author may be able to put a forged one into the volume's
  * attributes, and a cache that believed its subject would hand over another pod's secrets. So pods of one service account
- * share only when the token's signature and time were verified; otherwise each token stands for itself. A service account
+ * share only when the token's signature and time were verified; otherwise each token has a key of its own. A service account
  * that was deleted and created again is another one.
  */
 export async function federatedKey(

@@ -29,7 +29,7 @@ export async function recoverVolumes(node: Node, signal: AbortSignal): Promise<v
   }
 }
 
-/** Also of volumes without a status object: their files take memory all the same. */
+/** Volumes without a status object count too: their files take memory. */
 async function countMountedMemory({ config, mounter, memory, log }: Node): Promise<void> {
   try {
     for (const target of await mounter.mounted()) {

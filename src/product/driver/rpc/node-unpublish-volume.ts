@@ -8,7 +8,7 @@ import type { Node } from '../node.ts'
 import { parseUnpublishRequest } from './publish-request.ts'
 
 /**
- * NodeUnpublishVolume: nothing is mounted at the target path, and the path is gone. Succeeds if there is nothing to begin with.
+ * NodeUnpublishVolume: nothing is mounted at the target path, and the path is gone. Succeeds when nothing is mounted.
  * The status object is deleted with its pod, which owns it.
  */
 export async function nodeUnpublishVolume(

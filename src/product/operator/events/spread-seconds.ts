@@ -28,7 +28,7 @@ export function spreadOf({ nodes, objects }: ChangedClass, signInsPerSecond: num
 }
 
 /** Nodes that sign in without a spread. */
-export function signInsAtOnce(signInsPerSecond: number): number {
+function signInsAtOnce(signInsPerSecond: number): number {
   return signInsPerSecond * burstSeconds
 }
 

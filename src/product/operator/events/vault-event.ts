@@ -34,7 +34,7 @@ export interface Coverage {
   vaults: readonly string[]
   /** What happens while nothing asks the source is reported later, for so long; in milliseconds. */
   keepsMs: number
-  /** How many events were lost for certain. */
+  /** How many events are known to be lost. */
   lost(): number
 }
 

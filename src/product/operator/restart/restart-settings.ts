@@ -47,7 +47,7 @@ export function parseSettings(
   return { ...optionsOf(annotations), counts: classes }
 }
 
-/** The settings of a workload that a SecretSync names: it need not ask itself, its interval and window hold all the same. */
+/** The settings of a workload that a SecretSync names: it need not have the annotation itself, but its interval and window count. */
 export function targetSettings(annotations: Annotations): RestartSettings {
   return { ...optionsOf(annotations), counts: () => false }
 }
