@@ -34,9 +34,6 @@ const longestMs = 60_000
 const { record, json } = createFigures()
 
 const cleanup = createCleanup()
-// Waiting alone keeps no process alive.
-const alive = setInterval(() => {}, 60_000)
-cleanup.t.after(() => clearInterval(alive))
 try {
   const lab = await startLab({ target: 'local' })
   cleanup.t.after(() => lab.stop())
