@@ -1,6 +1,6 @@
 import { execInPod, type KubeEvent, type Pod, resources, wasFound } from '#kubernetes/client'
 import type { Lab, Session } from '#lab/home'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 import { CliError } from '#terminal'
 import { type ExamplePlace, exampleNames, examplePod } from '../example/example.ts'
 
@@ -15,20 +15,14 @@ export function check(holds: boolean, what: string, found: string): void {
 }
 
 /** Calls `find` every 50 ms until it gives something. Throws {@link CliError} after `withinMs` (default 20,000). */
-export async function until<T>(
+export function until<T>(
   { world }: DemoContext,
   what: string,
   find: () => Promise<T | undefined>,
   withinMs = 20_000,
 ): Promise<T> {
-  const deadline = performance.now() + withinMs
-  for (;;) {
-    world.signal.throwIfAborted()
-    const answer = await find()
-    if (answer !== undefined) return answer
-    if (performance.now() > deadline) throw new CliError({ what: `The demo waited ${withinMs / 1000} s until ${what}` })
-    await sleep(50)
-  }
+  const late = () => Promise.reject(new CliError({ what: `The demo waited ${withinMs / 1000} s until ${what}` }))
+  return poll(find, { everyMs: 50, withinMs, late, signal: world.signal })
 }
 
 /** The file as a process in the container reads it. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Container, type KubeClient, type Pod, resources } from '#kubernetes/client'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 
 import { parseJson, recordOf } from '#lib/formats'
 import { attempt } from '../answer.ts'
@@ -152,8 +152,7 @@ async function watchProbe(
   ref: { namespace: string; name: string },
   { signal, isAzureGiven }: ProbeOptions,
 ): Promise<Probed> {
-  const deadline = performance.now() + probeMs
-  for (;;) {
+  const ask = async (): Promise<Probed | undefined> => {
     const pod = await kube.get(resources.pods, ref, { signal })
     const { phase } = pod.status ?? {}
     const fieldSelector = `involvedObject.name=${ref.name}`
@@ -171,11 +170,10 @@ async function watchProbe(
         notes: [],
       }
     }
-    if (performance.now() > deadline) {
-      return { observed: { K3: [notKnown('the probe did not start within 60 s')] }, notes: [] }
-    }
-    await sleep(pollMs, { signal })
+    return undefined
   }
+  const late = () => ({ observed: { K3: [notKnown('the probe did not start within 60 s')] }, notes: [] })
+  return poll(ask, { everyMs: pollMs, withinMs: probeMs, late, signal })
 }
 
 async function succeeded(

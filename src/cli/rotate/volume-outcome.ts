@@ -1,5 +1,5 @@
 import { type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 
 /** The result of a rotation for one mounted volume. */
 export interface VolumeOutcome {
@@ -32,14 +32,14 @@ export async function waitForOutcomes(
   before: readonly SecretProviderClassPodStatus[],
   { read, request, timeoutMs, signal }: Waiting,
 ): Promise<VolumeOutcome[]> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
+  let outcomes: VolumeOutcome[] = []
+  const ask = async () => {
     const now = new Map((await read()).map((object) => [object.metadata.uid, object]))
-    const outcomes = before.map((object) => outcomeOf(object, now.get(object.metadata.uid), request))
+    outcomes = before.map((object) => outcomeOf(object, now.get(object.metadata.uid), request))
     const isWaiting = before.some((object, i) => outcomes[i]?.outcome === 'no answer' && isRotating(object))
-    if (!isWaiting || performance.now() > deadline) return outcomes
-    await sleep(pollMs, { signal })
+    return isWaiting ? undefined : outcomes
   }
+  return poll(ask, { everyMs: pollMs, withinMs: timeoutMs, late: () => outcomes, signal })
 }
 
 /** Whether the driver of the volume rotates: it then has the time of its next check. */

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, sleep } from '#lib'
+import { poll } from '#lib/async'
 import { replaceFile } from '#lib/files'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { CliError } from '#terminal'
@@ -109,14 +110,9 @@ async function waitUntilReady(
   child.once('exit', (code, by) => {
     end = by === null ? `it ended with status ${code}` : `it was ended by ${by}`
   })
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    const ready = readReady(file)
-    if (ready !== undefined) return ready
-    if (end !== undefined) return end
-    if (signal?.aborted || performance.now() > deadline) return `it was not ready within ${timeoutMs / 1000} s`
-    await sleep(pollMs)
-  }
+  const late = () => `it was not ready within ${timeoutMs / 1000} s`
+  const answer = () => readReady(file) ?? end ?? (signal?.aborted ? late() : undefined)
+  return poll<ReadyLine | string>(answer, { everyMs: pollMs, withinMs: timeoutMs, late })
 }
 
 /** On a full disk the log is lost too, and with it the reason. */

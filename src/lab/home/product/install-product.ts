@@ -1,5 +1,5 @@
 import { type KubeClient, type Resource, resourceOf, type UntypedObject, wasFound } from '#kubernetes/client'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 import { CliError } from '#terminal'
 
 const fieldManager = 'keymount-up'
@@ -36,18 +36,16 @@ function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
 }
 
 async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
-  const deadline = performance.now() + 60_000
   for (const object of objects) {
     const { name = '', namespace } = object.metadata
-    while (await wasFound(kube.get(resourceFor(object), { name, namespace }))) {
-      if (performance.now() > deadline) {
-        throw new CliError({
-          what: `The DaemonSet ${namespace}/${name} still exists a minute after it was deleted`,
-          fix: [`see why: kubectl -n ${namespace} describe daemonset ${name}`],
-        })
-      }
-      await sleep(200)
+    const isGone = async () => !(await wasFound(kube.get(resourceFor(object), { name, namespace }))) || undefined
+    const late = () => {
+      throw new CliError({
+        what: `The DaemonSet ${namespace}/${name} still exists a minute after it was deleted`,
+        fix: [`see why: kubectl -n ${namespace} describe daemonset ${name}`],
+      })
     }
+    await poll<boolean>(isGone, { everyMs: 200, withinMs: 60_000, late })
   }
 }
 

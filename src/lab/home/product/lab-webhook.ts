@@ -1,5 +1,5 @@
 import { createKubeClient, type KubeClient, type KubeEvent, resources } from '#kubernetes/client'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 import { CliError } from '#terminal'
 import type { LabCluster } from '../clusters/lab-cluster.ts'
 import type { Session } from '../session.ts'
@@ -32,19 +32,19 @@ export async function removeWebhook({ world }: Session, { config }: LabCluster):
 
 /** Its pods are ready, and its configuration has its CA. Throws {@link CliError} with the events of its pods after two minutes. */
 async function waitUntilCallable(kube: KubeClient, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + 120_000
-  for (;;) {
-    signal.throwIfAborted()
+  const isCallable = async () => {
     const deployment = await kube.get(resources.deployments, { namespace, name })
     const { webhooks } = await kube.get(resources.mutatingWebhookConfigurations, { name: configuration })
     const trusted = (webhooks as { clientConfig: { caBundle?: string } }[]).every(
       ({ clientConfig }) => (clientConfig.caBundle ?? '') !== '',
     )
     const { observedGeneration, availableReplicas = 0 } = (deployment.status ?? {}) as Record<string, number>
-    if (trusted && availableReplicas > 0 && observedGeneration === deployment.metadata.generation) return
-    if (performance.now() > deadline) throw await notReady(kube)
-    await sleep(50)
+    return (trusted && availableReplicas > 0 && observedGeneration === deployment.metadata.generation) || undefined
   }
+  const late = async () => {
+    throw await notReady(kube)
+  }
+  await poll<boolean>(isCallable, { everyMs: 50, withinMs: 120_000, late, signal })
 }
 
 async function notReady(kube: KubeClient): Promise<CliError> {

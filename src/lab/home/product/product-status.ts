@@ -1,5 +1,5 @@
 import { type DaemonSet, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
-import { sleep } from '#lib'
+import { poll } from '#lib/async'
 import { createHttpClient } from '#lib/http'
 import { CliError } from '#terminal'
 
@@ -78,16 +78,17 @@ export async function waitForProduct(
   options: { signal: AbortSignal; probes?: readonly URL[] | undefined; timeoutMs?: number | undefined },
 ): Promise<ProductStatus> {
   const { signal, probes = [], timeoutMs = 120_000 } = options
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    signal.throwIfAborted()
+  const working = async () => {
     const status = await productStatus(kube)
     if (isWorking(status) && (await allAnswer(probes))) return status
     const noImage = status.pods.find(({ problem }) => /^(ErrImage|ImagePull|InvalidImage)/.test(problem ?? ''))
     if (noImage !== undefined) throw imageMissing(noImage)
-    if (performance.now() > deadline) throw await notWorking(kube, status, timeoutMs)
-    await sleep(50)
+    return undefined
   }
+  const late = async () => {
+    throw await notWorking(kube, await productStatus(kube), timeoutMs)
+  }
+  return poll(working, { everyMs: 50, withinMs: timeoutMs, late, signal })
 }
 
 /** The objects of a cluster that has just started are those from before it stopped; probes show the current state. */

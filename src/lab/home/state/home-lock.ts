@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
-import { errorCode, sleep } from '#lib'
+import { errorCode } from '#lib'
+import { poll } from '#lib/async'
 import { CliError } from '#terminal'
 import type { LabHome } from './lab-home.ts'
 
@@ -12,19 +13,14 @@ import type { LabHome } from './lab-home.ts'
  */
 export async function withHomeLock<T>(home: LabHome, work: () => Promise<T>, waitMs = 60_000): Promise<T> {
   const name = `\0keymount:${home.root}`
-  const deadline = performance.now() + waitMs
-  let lock = await tryListen(name)
-  while (lock === undefined) {
-    if (performance.now() > deadline) {
-      throw new CliError({
-        what: `The lab in ${home.root} is busy`,
-        why: `${await holder(name)} has been changing it for more than ${waitMs / 1000} s`,
-        fix: ['wait until it ends, or stop it'],
-      })
-    }
-    await sleep(50)
-    lock = await tryListen(name)
+  const late = async () => {
+    throw new CliError({
+      what: `The lab in ${home.root} is busy`,
+      why: `${await holder(name)} has been changing it for more than ${waitMs / 1000} s`,
+      fix: ['wait until it ends, or stop it'],
+    })
   }
+  const lock = await poll<Server>(() => tryListen(name), { everyMs: 50, withinMs: waitMs, late })
   try {
     return await work()
   } finally {
