@@ -24,7 +24,7 @@ export function summaryOf(outcomes: readonly Outcome[]): string {
   const { objects, converted, unchanged, absorbed, leftOut } = countsOf(outcomes)
   const parts = [`${converted} converted`]
   if (unchanged > 0) parts.push(`${unchanged} unchanged`)
-  if (absorbed > 0) parts.push(`${absorbed} without a file of their own`)
+  if (absorbed > 0) parts.push(`${absorbed} merged into others`)
   return `${parts.join(', ')}, ${leftOut} left out of ${countOf(objects, 'object')}`
 }
 

@@ -44,7 +44,7 @@ function filesOf(t: TestContext, files: Record<string, string>) {
 test('everything converts: status 0, a directory with manifests, REPORT.md and the pairs of Secrets', async (t) => {
   const { directory, out } = filesOf(t, { 'in.yaml': good })
   const { code, stdout, stderr } = await runCli(['migrate', '-o', out, join(directory, 'in.yaml')])
-  assert.deepEqual([code, stdout], [0, '1 converted, 1 without a file of their own, 0 left out of 2 objects\n'])
+  assert.deepEqual([code, stdout], [0, '1 converted, 1 merged into others, 0 left out of 2 objects\n'])
   assert.equal(stderr, `written: ${out} (REPORT.md has what to do next)\n`)
   assert.deepEqual(readdirSync(out, { recursive: true }).map(String).toSorted(), [
     'REPORT.md',

@@ -611,6 +611,8 @@ test('helm test runs a program of the image, which may read what it checks and n
   ])
   const items = added.flatMap((object) => (object.items ?? []) as Manifest[])
   assert.deepEqual(names(items, 'ClusterRole'), ['shop-install-check'])
+  // Argo CD takes a list apart, and installs every item that has no annotation of a test.
+  for (const { metadata } of items) assert.equal(metadata.annotations?.['helm.sh/hook'], 'test')
   const rules = items.flatMap((object) => (object.rules ?? []) as Rule[])
   assert.deepEqual(new Set(rules.flatMap(({ verbs }) => verbs)), new Set(['list', 'get']))
   const resources = rules.flatMap((rule) => rule.resources)
