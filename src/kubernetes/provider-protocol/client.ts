@@ -9,6 +9,7 @@ import {
   type VersionResponse,
 } from './generated/provider.ts'
 import { type HeldToken, heldTokenIn } from './held-token.ts'
+import { providersIn } from './providers-in.ts'
 import { type StaleContent, staleContent } from './stale-since.ts'
 import { vaultsIn } from './vaults-trailer.ts'
 
@@ -65,6 +66,9 @@ export interface ProviderClient {
   version(provider: string, options?: ProviderCallOptions): Promise<VersionResponse>
   stop(): void
 }
+
+/** Names that an error lists at most. */
+const maxListed = 10
 
 /** The protocol's rule for a provider's name; it becomes a file name. */
 const namePattern = /^[a-zA-Z0-9_-]{1,30}$/
@@ -172,20 +176,13 @@ function connect(
     connections.set(key, { client, identity })
     return client
   }
-  const found = providersIn(sockets, directories)
+  const found = providersIn(directories, sockets).slice(0, maxListed)
   const others = found.length === 0 ? 'no provider runs on this node' : `on this node: ${found.join(', ')}`
   throw new ProviderError(
     'not-found',
     Code.UNKNOWN,
     `provider not found: provider "${provider}" has no socket ${paths.join(' nor ')}; ${others}`,
   )
-}
-
-/** Names of the providers that have a socket, at most ten. */
-function providersIn(sockets: NodeSockets, directories: readonly string[]): string[] {
-  const files = directories.flatMap(sockets.list)
-  const names = files.filter((file) => file.endsWith('.sock')).map((file) => file.slice(0, -'.sock'.length))
-  return [...new Set(names)].toSorted().slice(0, 10)
 }
 
 function openClient(address: string, maxReceiveBytes: number): CSIDriverProviderClient {

@@ -1,6 +1,6 @@
 import { credentials } from '@grpc/grpc-js'
 import { IdentityClient } from '#kubernetes/csi'
-import type { ProviderClient } from '#kubernetes/provider-protocol'
+import { type ProviderClient, providersIn } from '#kubernetes/provider-protocol'
 import type { NodeSockets } from '#kubernetes/sockets'
 import { type Clock, errorMessage, type Log, type Running, repeat } from '#lib'
 import type { Endpoint } from '#lib/flags'
@@ -105,9 +105,7 @@ interface AskOptions {
 
 /** Asks every provider with a socket on this node for its version: `ok`, or what is wrong. */
 async function askProviders({ providers, directories, sockets }: AskOptions): Promise<Map<string, string>> {
-  const files = directories.flatMap(sockets.list).filter((file) => file.endsWith('.sock'))
-  const names = new Set(files.map((file) => file.slice(0, -'.sock'.length)))
-  const states = [...names].map(async (name): Promise<[string, string]> => {
+  const states = providersIn(directories, sockets).map(async (name): Promise<[string, string]> => {
     try {
       await providers.version(name, { timeoutMs: probeTimeoutMs })
       return [name, ok]

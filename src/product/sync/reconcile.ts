@@ -163,7 +163,7 @@ async function readFiles(run: Run, secretClass: SecretProviderClass): Promise<Pr
   }
   const response = await providers.mount(provider, request, { signal }).catch(async (error: unknown) => {
     if (!isOverload(error)) accounts.forget(account)
-    throw await providerFailure(reconciler, error, provider)
+    throw providerFailure(reconciler, error, provider)
   })
   const code = response.error?.code ?? ''
   if (code !== '') throw new SyncError('ProviderError', `fetching secrets from the provider failed: ${code}`)
@@ -208,14 +208,10 @@ function isOverload(error: unknown): boolean {
   return error instanceof ProviderError && codes.includes(error.code)
 }
 
-async function providerFailure(
-  { providerDirectories }: Reconciler,
-  cause: unknown,
-  provider: string,
-): Promise<unknown> {
+function providerFailure({ providerDirectories }: Reconciler, cause: unknown, provider: string): unknown {
   if (!(cause instanceof ProviderError)) return cause
   if (cause.kind === 'not-found') {
-    const text = await providerMissing(provider, providerDirectories)
+    const text = providerMissing(provider, providerDirectories)
     return new SyncError('SecretProviderClassMisconfigured', text, { cause })
   }
   const code = cause.kind === 'invalid-name' ? 'SecretProviderClassMisconfigured' : 'ProviderError'
