@@ -413,13 +413,20 @@ function renderNav(): void {
       return link
     }),
   )
-  const current = place.querySelector<HTMLElement>('[aria-current]')
-  // Where the links are in one line, it is wider than a telephone.
-  if (current !== null) place.scrollLeft = current.offsetLeft - (place.clientWidth - current.offsetWidth) / 2
+  showCurrentLink(place, Object.keys(counts ?? {}).length)
   const bad = counts?.problems?.bad ?? 0
   document.title = `${bad > 0 ? `(${bad}) ` : ''}${state.view.title} · Keymount`
   const icon = document.querySelector('link[rel=icon]')
   icon?.setAttribute('href', `/app/dashboard/page/${bad > 0 ? 'icon-bad' : 'icon'}.svg`)
+}
+
+/** Where the links are in one line, it is wider than a telephone. A count that changes does not scroll it back. */
+function showCurrentLink(place: HTMLElement, knownCounts: number): void {
+  const current = place.querySelector<HTMLElement>('[aria-current]')
+  const signature = `${state.view.name} ${knownCounts}`
+  if (current === null || place.dataset.shown === signature) return
+  place.dataset.shown = signature
+  place.scrollLeft = current.offsetLeft - (place.clientWidth - current.offsetWidth) / 2
 }
 
 /** What could not be read is not zero. */
