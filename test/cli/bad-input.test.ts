@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { writeUserClusterState } from '../lab/home/user-cluster-home.ts'
+import { loopbackPort } from '../support/loopback-port.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 test('a port in use is reported with the process that has it and the option that selects another', async (t) => {
   const home = await temporaryHome(t)
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  const { port } = server.address() as AddressInfo
+  const port = await loopbackPort(t, createServer())
   const { code, stderr } = await home.keymount('up', '--ports', 'free', '--azure-port', String(port))
   assert.equal(code, 1)
   assert.match(
@@ -218,10 +215,7 @@ test('a directory that cannot be made is an error, and does not keep the command
 })
 
 test('a dashboard on a port in use names the option that selects another', async (t) => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  const { port } = server.address() as AddressInfo
+  const port = await loopbackPort(t, createServer())
   const { code, stderr } = await runCli(['dashboard', '--port', String(port), '--kubeconfig', unreachable(t)])
   assert.equal(code, 2)
   assert.match(stderr, /it is in use/)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Clock } from '#lib'
+import { loopbackPort } from '../../../test/support/loopback-port.ts'
 import { createManualClock } from '../../../test/support/manual-clock.ts'
 import { createKubeClient, type KubeClient, type KubeClientOptions } from './kube-client.ts'
 import { KubeError } from './kube-error.ts'
@@ -19,14 +19,9 @@ async function serve(t: TestContext, listener: RequestListener, options: KubeCli
     requests.push(`${request.method} ${request.url}`)
     listener(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const port = await loopbackPort(t, server)
   const kube = createKubeClient({ server: `http://127.0.0.1:${port}`, namespace: 'default' }, options)
-  t.after(() => {
-    kube.close()
-    server.close()
-    server.closeAllConnections()
-  })
+  t.after(() => kube.close())
   return { kube, requests }
 }
 

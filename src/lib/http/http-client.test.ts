@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { clientOf, faultOf } from '../../../test/support/http-client-of.ts'
+import { loopbackPort } from '../../../test/support/loopback-port.ts'
 
 /** A plain server on loopback that answers `ok`, and whatever follows `/big/` as a number of bytes. */
 async function startServer(t: TestContext): Promise<{ url: URL; asked: string[] }> {
@@ -12,12 +12,7 @@ async function startServer(t: TestContext): Promise<{ url: URL; asked: string[] 
     const size = Number(/\/big\/(\d+)/.exec(request.url ?? '')?.[1] ?? 0)
     if (request.url !== '/silent') response.end(size === 0 ? 'ok' : Buffer.alloc(size))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`), asked }
+  return { url: new URL(`http://127.0.0.1:${await loopbackPort(t, server)}/`), asked }
 }
 
 test('HTTP_PROXY is used, and NO_PROXY goes around it', async (t) => {

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer, type Server } from 'node:net'
+import { connect, createServer as createTcpServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { loopbackPort } from '../../../test/support/loopback-port.ts'
 import { createForwardToImds } from './forward-to-imds.ts'
 import { ImdsRefusal, sendRefusal } from './imds-refusal.ts'
-
-async function listen(t: TestContext, server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  return (server.address() as AddressInfo).port
-}
 
 /** An IMDS that records every byte it gets, and answers when it has read a head and what `bodyEnd` matches behind it. */
 async function startImds(t: TestContext, answer = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-of: imds\r\n\r\nok') {
@@ -27,7 +22,7 @@ async function startImds(t: TestContext, answer = 'HTTP/1.1 200 OK\r\ncontent-le
       if (complete) socket.end(answer)
     })
   })
-  const port = await listen(t, server)
+  const port = await loopbackPort(t, server)
   return { received, endpoint: `http://127.0.0.1:${port}` }
 }
 
@@ -41,7 +36,7 @@ async function startForwarder(t: TestContext, endpoint: string): Promise<number>
     })
   })
   t.after(() => server.closeAllConnections())
-  return listen(t, server)
+  return loopbackPort(t, server)
 }
 
 /** Sends these bytes, and returns what comes back until the other side is silent or closes. */
@@ -148,7 +143,7 @@ test('an IMDS that cannot be reached is a refusal of 502', async (t) => {
 
 test('a request that comes from a connection of our own is refused instead of going round for ever', async (t) => {
   const server = createServer()
-  const port = await listen(t, server)
+  const port = await loopbackPort(t, server)
   t.after(() => server.closeAllConnections())
   const forward = createForwardToImds({ endpoint: `http://127.0.0.1:${port}`, loopAdvice: 'this is a loop' })
   server.on('request', (request, response) => {

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { loopbackPort } from '../../../test/support/loopback-port.ts'
 import { awaitReady } from './await-ready.ts'
 
-async function serve(t: TestContext, statuses: number[]): Promise<number> {
-  const server = createServer((_, response) => response.writeHead(statuses.shift() ?? 500).end())
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
+function serve(t: TestContext, statuses: number[]): Promise<number> {
+  return loopbackPort(
+    t,
+    createServer((_, response) => response.writeHead(statuses.shift() ?? 500).end()),
+  )
 }
 
 test('awaitReady() is content with the first 200', async (t) => {

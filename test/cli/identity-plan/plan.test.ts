@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { recordOf } from '#lib/formats'
 import { checkAzurerm } from '../../support/azurerm.ts'
 import { parseBicep, parseTerraform } from '../../support/grammars.ts'
+import { loopbackPort } from '../../support/loopback-port.ts'
 import { cliCommand, cliEnvironment, runCli } from '../../support/run-cli.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { fleetFile, fleetManifests } from './fleets.ts'
@@ -295,15 +296,12 @@ test('without manifests, an issuer or a choice between files and the cluster, th
 
 test('Ctrl-C ends a plan that waits for Azure', { timeout: 60_000 }, async (t) => {
   // Accepts connections and answers nothing, as a network that swallows packets.
-  const sockets = new Set<Socket>()
-  const silent = createServer((socket) => void sockets.add(socket.on('error', () => undefined)))
-  silent.listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  const { port } = silent.address() as AddressInfo
-  t.after(() => {
-    silent.close()
-    for (const socket of sockets) socket.destroy()
+  let connections = 0
+  const silent = createServer((socket) => {
+    connections++
+    socket.on('error', () => undefined)
   })
+  const port = await loopbackPort(t, silent)
   const connected = once(silent, 'connection')
   const [program, ...words] = cliCommand
   const flags = ['--azure', '--auth-method', 'client_secret', '--subscription-id', shop.tenantId]
@@ -321,7 +319,7 @@ test('Ctrl-C ends a plan that waits for Azure', { timeout: 60_000 }, async (t) =
   await connected
   child.kill('SIGINT')
   assert.deepEqual(await ended, [130, null])
-  assert.equal(sockets.size, 1, 'nothing was tried again')
+  assert.equal(connections, 1, 'nothing was tried again')
 })
 
 test('files that a user may have filled in are not replaced by the next plan, and a directory that cannot be made is an error', async (t) => {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { registerHooks } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
@@ -10,6 +9,7 @@ import { startTracing } from '#daemon'
 import { createLog, noTracer, silentLog } from '#lib'
 import { startDriver, type TestDriver } from '../../support/driver.ts'
 import { until } from '../../support/eventually.ts'
+import { loopbackPort } from '../../support/loopback-port.ts'
 import { objectsOf } from '../../support/provider.ts'
 import { appSubject, clusterOf, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 
@@ -44,14 +44,9 @@ async function startCollector(t: TestContext): Promise<Collector> {
     assert.equal(request.url, '/v1/traces')
     received.push((await json(request)) as object)
     response.setHeader('content-type', 'application/json').end('{}')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${await loopbackPort(t, server)}`,
     text: () => JSON.stringify(received),
     spans: () => (received as OtlpRequest[]).flatMap(({ resourceSpans }) => resourceSpans.flatMap(spansOf)),
   }

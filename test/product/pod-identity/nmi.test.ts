@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { createAcquireToken, findCloud, IdentityError } from '#azure/identity'
 import { resources } from '#kubernetes/client'
 import { createHttpClient } from '#lib/http'
 import { nmiLimits } from '#product/pod-identity'
 import { eventually } from '../../support/eventually.ts'
+import { loopbackPort } from '../../support/loopback-port.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { openRaw } from '../../support/raw-connection.ts'
 import { claims, hostPath, type NmiLab, startNmiLab, tokenPath } from './nmi-lab.ts'
@@ -339,9 +339,7 @@ test('a tenant cannot have the Secret of another namespace sent to where it like
     received.push(`${request.method} ${request.url}`)
     response.writeHead(400).end()
   })
-  await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve))
-  t.after(() => thief.close())
-  const adEndpoint = `http://127.0.0.1:${(thief.address() as AddressInfo).port}`
+  const adEndpoint = `http://127.0.0.1:${await loopbackPort(t, thief)}`
   const data = { planted: Buffer.from('of kube-system').toString('base64') }
   for (const [namespace, name] of [
     ['kube-system', 'planted'],

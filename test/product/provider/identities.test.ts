@@ -3,13 +3,13 @@ import { X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { loadKubeconfig } from '#kubernetes/client'
 import { openCertificateAuthority } from '../../../src/lab/azure/certificates/certificate-authority.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
+import { loopbackPort } from '../../support/loopback-port.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { attributes, failureOf, objectsOf } from '../../support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
@@ -180,9 +180,7 @@ test('pod identity asks the node agent for the pod that mounts', async (t) => {
     asked.push([request.url, request.headers.podname, request.headers.podns])
     response.writeHead(answer.status).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
   })
-  await new Promise<void>((resolve) => nmi.listen(0, '127.0.0.1', resolve))
-  t.after(() => nmi.close())
-  const { mount } = await lab.startProvider({ nmiEndpoint: `http://127.0.0.1:${(nmi.address() as AddressInfo).port}` })
+  const { mount } = await lab.startProvider({ nmiEndpoint: `http://127.0.0.1:${await loopbackPort(t, nmi)}` })
   const request = await lab.request({ keyvaultName: 'shop-vault', objects, usePodIdentity: 'true' })
 
   const unbound = await failureOf(mount(request))
@@ -232,12 +230,7 @@ test('identity binding signs in through the token proxy of the cluster, and read
       })
     })
   })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    proxy.close()
-    proxy.closeAllConnections()
-  })
-  const url = `https://127.0.0.1:${(proxy.address() as AddressInfo).port}/entra`
+  const url = `https://127.0.0.1:${await loopbackPort(t, proxy)}/entra`
   const { mount } = await lab.startProvider({
     tokenProxy: { url, sniName: 'cluster.ests.aks', caFile: authority.caFile },
   })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -12,6 +12,7 @@ import { proxyLimits } from '#product/proxy'
 import { eventually } from '../../support/eventually.ts'
 import { freePort } from '../../support/free-port.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
+import { loopbackPort } from '../../support/loopback-port.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 import { ask, spawnProxy, startProxyProcess, tokenTarget } from '../../support/proxy-process.ts'
 import { openRaw } from '../../support/raw-connection.ts'
@@ -214,13 +215,7 @@ test('the header may be left out where that is switched off, as it may with upst
 
 /** An IMDS that answers with the request. */
 async function startImds(t: TestContext, answer: (request: IncomingMessage, response: ServerResponse) => void) {
-  const server: Server = createServer(answer)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `http://127.0.0.1:${await loopbackPort(t, createServer(answer))}`
 }
 
 describe('any other request', () => {
