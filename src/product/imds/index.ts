@@ -4,6 +4,7 @@
  */
 export { createForwardToImds, type ForwardToImds, type ForwardToImdsOptions } from './forward-to-imds.ts'
 export { refuseForwarded, requireMetadataHeader } from './header-rules.ts'
+export { isImdsEndpoint } from './imds-endpoint.ts'
 export { ImdsRefusal, type ImdsRefusalCode, sendJson, sendRefusal, sendText } from './imds-refusal.ts'
 export { imdsLimits } from './limits.ts'
 export { metadataAddress, parseRequestTarget, type RequestTarget } from './request-target.ts'

@@ -9,7 +9,7 @@ import {
 import type { LogLevel, Problems } from '#lib'
 import { withoutEnd } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
-import { metadataAddress } from '#product/imds'
+import { isImdsEndpoint, metadataAddress } from '#product/imds'
 import type { ProxyConfig } from './start-proxy.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -51,7 +51,7 @@ function configure(flags: FlagValues<typeof proxyFlags>, env: Environment, probl
   const port = flags['proxy-port']
   if (flags.probe) return { probe: true, port }
   const imdsEndpoint = flags['imds-endpoint']
-  if (!/^http:\/\/[^/?#@]+\/?$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
+  if (!isImdsEndpoint(imdsEndpoint)) {
     problems.unexpected('--imds-endpoint', imdsEndpoint, `http://HOST[:PORT] such as http://${metadataAddress}`)
   }
   const tenantId = injected(env, 'AZURE_TENANT_ID', problems)

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { kubeconfigFlag } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
+import { isImdsEndpoint } from '#product/imds'
 import { initialObjectsFlag } from '../initial-objects.ts'
 import { podIdentityVersionFlag, upstreamFlags } from '../upstream-flags.ts'
 import { normalizeAuthority } from './identity-tokens.ts'
@@ -131,8 +132,8 @@ function configure(flags: FlagValues<typeof nmiFlags>, env: Environment, problem
     problems.unexpected('--allowed-authorities', url, 'https URLs without user, query and fragment')
   }
   const metadata = `http://${flags['metadata-ip']}:${flags['metadata-port']}`
-  const imdsEndpoint = (flags['imds-endpoint'] || metadata).replace(/\/$/, '')
-  if (!/^http:\/\/[^/?#@]+$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
+  const imdsEndpoint = flags['imds-endpoint'] || metadata
+  if (!isImdsEndpoint(imdsEndpoint)) {
     problems.unexpected('--imds-endpoint', imdsEndpoint, 'http://HOST[:PORT]')
   }
   return {
@@ -157,7 +158,7 @@ function configure(flags: FlagValues<typeof nmiFlags>, env: Environment, problem
       allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'],
       allowedAuthorities: flags['allowed-authorities'],
       controller: { namespace: flags.MICNamespace, serviceAccount: flags['mic-service-account'] },
-      imdsEndpoint,
+      imdsEndpoint: imdsEndpoint.replace(/\/$/, ''),
       redirect: flags.redirect
         ? {
             metadataIp: flags['metadata-ip'],
