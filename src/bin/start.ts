@@ -103,28 +103,29 @@ const mebibyte = 1024 * 1024
 /**
  * Work leaves garbage, and V8 lets an idle process keep it. So each 15 s it is checked whether the heap has grown since the last
  * collection, and if it has, it is collected thoroughly: some 30 ms of CPU, which give 5 MiB back after the start and 10 after a
- * hundred mounts. The heap and not the process, because malloc may keep for a while what a collection has freed.
+ * hundred mounts. The heap and not the process, because malloc may keep for a while what a collection has freed; its pages and
+ * not what is in them, because V8 keeps pages that it has emptied by itself.
  * Not while requests arrive one after the other: they would wait for it, and V8 collects by itself then.
  */
 function staySmall(): void {
   let smallest = 0
   let again = false
   let before = performance.eventLoopUtilization()
-  const used = () => {
-    const { heapUsed, external } = process.memoryUsage()
-    return heapUsed + external
+  const size = () => {
+    const { heapTotal, external } = process.memoryUsage()
+    return heapTotal + external
   }
   const check = () => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, before)
     before = now
-    const grown = used() >= smallest + mebibyte
+    const grown = size() >= smallest + mebibyte
     if (utilization > 0.5 || (!grown && !again)) return
     // The compiled code of the start leaves holes of 1 MiB.
     setFlagsFromString('--compact-on-every-full-gc')
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     setFlagsFromString('--no-compact-on-every-full-gc')
-    smallest = used()
+    smallest = size()
     // What calls that were under way still held is garbage by the next check.
     again = grown
   }
