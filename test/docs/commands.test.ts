@@ -41,7 +41,8 @@ const helps = new Map<string, Promise<string>>()
 async function helpOf(words: readonly string[], depth = 1): Promise<string> {
   const text = await help(words.slice(0, depth))
   const [, list = ''] = text.split('\nCommands:\n')
-  const below = [...list.matchAll(/^ {2}([a-z-]+)(?:\|([a-z-]+))?/gm)].flatMap(([, name, alias]) => [name, alias])
+  const [names = ''] = list.split('\n\n')
+  const below = [...names.matchAll(/^ {2}([a-z-]+)(?:\|([a-z-]+))?/gm)].flatMap(([, name, alias]) => [name, alias])
   const isGroup = below.some((name) => name !== undefined && name !== 'help')
   const next = words[depth]
   if (!isGroup || next === undefined) return text

@@ -38,12 +38,8 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
   const { volumes, clock, log } = node
   try {
     const ref = await writeStatus(node, volume, signal)
-    const current = volumes.get(volume.target)
-    // The Secrets may have been written meanwhile, which is recorded by another write.
-    const retry = current?.mirroredFor === volume.mirroredFor ? undefined : current?.status.retry
-    volumes.update(volume.target, {
-      status: { ...ref, writtenAt: clock.elapsed(), nextCheckAt: volume.nextCheckAt, retry },
-    })
+    const written = { ...ref, writtenAt: clock.elapsed(), nextCheckAt: volume.nextCheckAt }
+    volumes.update(volume.target, { status: { ...written, retry: retryAfter(node, volume) } })
   } catch (error) {
     signal.throwIfAborted()
     const times = (volume.status.retry?.times ?? 0) + 1
@@ -52,6 +48,16 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
     const what = 'the SecretProviderClassPodStatus of the volume could not be written; it is tried again'
     log.warn({ ...logKeys(volume), times }, `${what}: ${errorMessage(error)}`)
   }
+}
+
+/** The write that has to follow one of this state of the volume, because more happened during it. */
+function retryAfter({ volumes, clock, statusIntervalMs }: Node, written: Volume): VolumeStatus['retry'] {
+  const current = volumes.get(written.target)
+  if (current === undefined) return undefined
+  // Another write, which ended first, may have named a later check: this one has replaced it.
+  if (current.nextCheckAt - written.nextCheckAt > statusIntervalMs) return { at: clock.elapsed(), times: 0 }
+  // The Secrets may have been written meanwhile.
+  return current.mirroredFor === written.mirroredFor ? undefined : current.status.retry
 }
 
 /** The state of a status object that is to be written now, by status-retries.ts. */
