@@ -65,7 +65,12 @@ function load(file: string): Loaded | undefined {
   const entry = { script, exports: module_.exports }
   loaded.set(file, entry)
   const path = pathOf(file)
-  script.runInThisContext().call(module_.exports, module_.exports, requireOf(path), module_, path, dirname(path))
+  try {
+    script.runInThisContext().call(module_.exports, module_.exports, requireOf(path), module_, path, dirname(path))
+  } catch (error) {
+    loaded.delete(file)
+    throw error
+  }
   entry.exports = module_.exports
   return entry
 }

@@ -18,6 +18,14 @@ test('endsWithin() is false for a promise that takes longer, and at once when th
   assert.equal(await endsWithin(Promise.resolve(), 10_000, { signal: controller.signal }), false)
 })
 
+test('endsWithin() handles a rejection that comes after its signal has aborted', async () => {
+  const { promise, reject } = Promise.withResolvers<void>()
+  assert.equal(await endsWithin(promise, 10_000, { signal: AbortSignal.abort() }), false)
+  // An unhandled one would fail the test.
+  reject(new Error('late'))
+  await new Promise(setImmediate)
+})
+
 test('endsWithin() leaves no timer behind', async () => {
   let timers = 0
   const clock = {

@@ -7,7 +7,6 @@ export function endsWithin(
   { clock = systemClock, signal }: { clock?: Clock | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    if (signal?.aborted) return resolve(false)
     const end = (isSettled: boolean) => {
       cancel()
       signal?.removeEventListener('abort', onAbort)
@@ -15,10 +14,12 @@ export function endsWithin(
     }
     const onAbort = () => end(false)
     const cancel = clock.after(ms, () => end(false))
-    signal?.addEventListener('abort', onAbort, { once: true })
+    // Also with a signal that has aborted, so that a rejection is handled.
     work.then(
       () => end(true),
       () => end(true),
     )
+    if (signal?.aborted) end(false)
+    else signal?.addEventListener('abort', onAbort, { once: true })
   })
 }

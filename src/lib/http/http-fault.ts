@@ -54,7 +54,7 @@ export function httpFault(host: string, cause: unknown): HttpFault {
 }
 
 export function timedOut(host: string, ms: number): HttpFault {
-  return new HttpFault('timeout', host, `no complete answer from ${host} within ${ms / 1000} s`)
+  return new HttpFault('timeout', host, `no complete answer from ${host} within ${Math.round(ms) / 1000} s`)
 }
 
 export function tooLarge(host: string, bytes: number): HttpFault {

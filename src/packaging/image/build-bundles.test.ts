@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
@@ -40,4 +40,17 @@ test('Node takes the compiled code of each program and package with the flags of
     encoding: 'utf8',
   })
   assert.deepEqual(JSON.parse(printed), [])
+})
+
+test('start.cjs loads a package once, and again after it has failed', () => {
+  writeFileSync(
+    join(out, 'node_modules/flaky.js'),
+    "globalThis.n = (globalThis.n ?? 0) + 1; if (globalThis.n === 1) throw new Error('once'); module.exports = { n: globalThis.n }",
+  )
+  writeFileSync(
+    join(out, 'tries.cjs'),
+    "const found = [1, 2, 3].map(() => { try { return require('flaky').n } catch (error) { return error.message } }); console.log(JSON.stringify(found))",
+  )
+  const printed = execFileSync(process.execPath, [join(out, 'start.cjs'), 'tries'], { encoding: 'utf8' })
+  assert.deepEqual(JSON.parse(printed), ['once', 2, 2])
 })

@@ -34,14 +34,19 @@ export function copyStripped(from: string, to: string): void {
 
 /** Writes the first step, then what follows it up to `end`. */
 function copyFrom(source: number, target: number, head: Buffer, end: number): void {
-  writeSync(target, head, 0, Math.min(head.length, end))
+  writeAll(target, head.subarray(0, Math.min(head.length, end)))
   const piece = Buffer.alloc(step)
   for (let at = head.length; at < end; ) {
     const length = readSync(source, piece, 0, Math.min(step, end - at), at)
     if (length === 0) throw new Error(`Cannot strip a program that ends at ${at} bytes instead of ${end}`)
-    writeSync(target, piece, 0, length)
+    writeAll(target, piece.subarray(0, length))
     at += length
   }
+}
+
+/** A disk that is nearly full takes a part. */
+function writeAll(target: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(target, bytes, at)
 }
 
 /** Where the last part ends that is loaded into memory. `bytes` begin the file and hold its program headers. */

@@ -49,8 +49,8 @@ export interface Node {
   /** Events that the operator confirms: see quiet-polling.ts. */
   readonly confirmed: ConfirmedEvents
   readonly heldTokens: HeldTokens
-  /** The next moment that was chosen for a check that has to sign in, by `clock.elapsed()`. */
-  signInAt: number
+  /** The next moment that was chosen for checks of a namespace that have to sign in, by `clock.elapsed()`. */
+  readonly signIns: Map<string, number>
   /** Resolves when the volumes that were mounted before a restart are in {@link volumes}. */
   recovered: Promise<void>
 }

@@ -122,7 +122,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     statusIntervalMs: defaultStatusIntervalMs,
     confirmed: noConfirmedEvents(),
     heldTokens: new Map(),
-    signInAt: 0,
+    signIns: new Map(),
     recovered: Promise.resolve(),
   }
 }

@@ -24,7 +24,13 @@ async function start(t: TestContext, overrides: DriverOverrides = {}) {
   return { driver: azure, clock }
 }
 
-function report(driver: TestDriver, clock: ManualClock, change: Partial<ClassChange>, name = 'shop') {
+function report(
+  driver: TestDriver,
+  clock: ManualClock,
+  change: Partial<ClassChange>,
+  name = 'shop',
+  namespace = 'default',
+) {
   const text = printClassChange({
     id: 'event-1',
     at: clock.now() - 400,
@@ -36,7 +42,7 @@ function report(driver: TestDriver, clock: ManualClock, change: Partial<ClassCha
   })
   return driver.kube.patch(
     resources.secretProviderClasses,
-    { namespace: 'default', name },
+    { namespace, name },
     { metadata: { annotations: { 'keymount.dev/changed': text } } },
   )
 }
@@ -186,6 +192,27 @@ test('the classes of a node that change before its sign-in are read by that one 
   await mounts(driver, 4)
   await clock.advance(200)
   await mounts(driver, 6)
+})
+
+test('a class of another namespace does not move a sign-in forward, whatever spread its tenant writes', async (t) => {
+  const { driver, clock } = await start(t)
+  const parameters = { objects: objectsAttribute(['foo', 'fookey']) }
+  await driver.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'tenant' } })
+  await driver.createClass('quick', { provider: 'azure', parameters }, 'tenant')
+  await driver.mountedPod({ className: 'shop' })
+  await driver.mountedPod({ className: 'quick', namespace: 'tenant' })
+  const random = t.mock.method(Math, 'random', () => 0.5)
+  await report(driver, clock, { signInSpreadSeconds: 1 }, 'quick', 'tenant')
+  await reports(driver, 1)
+  random.mock.mockImplementation(() => 0.9)
+  await report(driver, clock, { id: 'event-2', signInSpreadSeconds: 100 })
+  await reports(driver, 2)
+  await clock.advance(1_100)
+  await mounts(driver, 3)
+  await clock.advance(88_000)
+  assert.equal(driver.provider.mounts.length, 3)
+  await clock.advance(1_000)
+  await mounts(driver, 4)
 })
 
 for (const outcome of ['is answered', 'fails'])

@@ -135,24 +135,33 @@ function seeChange(
   const behind = volumes.all().filter(isBehind)
   if (behind.length === 0) return
   const seen = listed ? everythingChanged(change) : change
-  const at = readDue(node, watched, change, behind)
+  const at = readDue(node, watched, ref, { change, behind })
   log.info({ class: classKey(ref), volumes: behind.length }, 'the class reports a change in the vault')
   for (const volume of behind)
     volumes.update(volume.target, { ...wokenFor(volume, at), change: withChange(volume.change, seen) })
 }
 
 /**
- * A random moment of the spread for which no sign-in is needed; otherwise one of the spread for sign-ins. A sign-in serves all classes that change
- * until then, so that a node whose twenty classes change does not sign in at the first of twenty random moments.
+ * A random moment of the spread for which no sign-in is needed; otherwise one of the spread for sign-ins. A sign-in serves all classes of the
+ * namespace that change until then, so that a node whose twenty classes change does not sign in at the first of twenty random moments. Not
+ * those of other namespaces: a tenant may write any spread into a class.
  */
-function readDue(node: Node, watched: WatchedClass, change: ClassChange, behind: readonly Volume[]): number {
-  const { clock, heldTokens } = node
+function readDue(
+  node: Node,
+  watched: WatchedClass,
+  { namespace }: ClassRef,
+  { change, behind }: { change: ClassChange; behind: readonly Volume[] },
+): number {
+  const { clock, heldTokens, signIns } = node
   const due = checkDue(node, watched, change.spreadSeconds * 1000)
   if (behind.every(({ tokenOf = '' }) => (heldTokens.get(tokenOf) ?? 0) > due)) return due
   const now = clock.elapsed()
   const spreadMs = change.signInSpreadSeconds * 1000
-  if (node.signInAt <= now || node.signInAt > now + spreadMs) node.signInAt = now + Math.random() * spreadMs
-  return Math.max(node.signInAt, watched.checkedAt + betweenMs)
+  for (const [other, at] of signIns) if (at <= now) signIns.delete(other)
+  const chosen = signIns.get(namespace)
+  const at = chosen !== undefined && chosen <= now + spreadMs ? chosen : now + Math.random() * spreadMs
+  signIns.set(namespace, at)
+  return Math.max(at, watched.checkedAt + betweenMs)
 }
 
 /** Longer than a provider shares what it has read. */

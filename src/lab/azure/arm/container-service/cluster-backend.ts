@@ -62,11 +62,14 @@ export function requireBackend(backend: ClusterBackend | undefined): ClusterBack
   throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
 }
 
-/** A backend that is loaded when something is first asked of it: most labs have no managed cluster. */
+/** A backend that is loaded when something is first asked of it, because most labs have no managed cluster; again after a failure. */
 export function loadedWhenUsed(load: () => Promise<ClusterBackend>): ClusterBackend {
   let loading: Promise<ClusterBackend> | undefined
   const backend = () => {
-    loading ??= load()
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined
+      throw error
+    })
     return loading
   }
   return {
