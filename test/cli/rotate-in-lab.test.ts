@@ -48,4 +48,12 @@ test('rotate sees what has changed since a read of a moment ago: the value, and 
     stale,
     /^ {2}✗ default\/orders: class orders, 1 object\n {6}values of 2026-11-28T14:02:00Z \(.* ago\), because its vault could not answer/m,
   )
+  const doctor = await lab.keymount('doctor', `pod/${name}`, '-n', 'default', '-o', 'json')
+  assert.equal(doctor.code, 1)
+  const { steps } = JSON.parse(doctor.stdout) as { steps: { id: string; state: string; code?: string }[] }
+  assert.deepEqual(steps.find(({ state }) => state === 'fail')?.code, 'values-stale')
+  assert.equal(steps.find(({ id }) => id === 'V1')?.state, 'fail')
+  const summary = await lab.keymount('doctor')
+  assert.equal(summary.code, 1)
+  assert.match(summary.stdout, /✗ D1 files +\[values-stale\] 1 volume with values/)
 })

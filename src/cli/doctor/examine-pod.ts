@@ -1,4 +1,4 @@
-import type { SecretProviderClass } from '#kubernetes/client'
+import { statusAnnotations } from '#kubernetes/client'
 import type { AzureSession } from '../identity/azure-session.ts'
 import { type Examination, examineInAzure } from '../identity/doctor/examine-in-azure.ts'
 import { type ClusterExamination, examineInCluster } from '../identity/doctor/examine-in-cluster.ts'
@@ -6,6 +6,7 @@ import { chartInstallCommand } from '../identity/doctor/installation.ts'
 import { gatherObjects } from './azure-facts.ts'
 import { withExactFixes } from './exact-fixes.ts'
 import { fixOfReport } from './fix-of-report.ts'
+import { hasChangedSince } from './has-changed-since.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
 import { judgeEnvAdded } from './judge/judge-env-added.ts'
 import { judgeEvents } from './judge/judge-events.ts'
@@ -99,7 +100,8 @@ function evidence(
 ): Observed {
   const mounted = 'value' in statuses ? statuses.value : []
   const ofIdentity = new Set<StepId>(['I4', 'I5', 'I6', 'I7'])
-  const isProven = mounted.length > 0 && mounted.length >= cluster.classes.length
+  const isStale = mounted.some(({ metadata }) => metadata.annotations?.[statusAnnotations.staleSince] !== undefined)
+  const isProven = mounted.length > 0 && mounted.length >= cluster.classes.length && !isStale
   return Object.fromEntries(
     steps
       .filter((id) => identities.length > 0 || !ofIdentity.has(id))
@@ -121,13 +123,16 @@ function withReports(
     const seen = observed[report.step] ?? []
     if (hasFailed(seen) || isExplained(report, observed)) continue
     const isRight = lookedAt.has(report.step) && seen.every(({ state }) => state === 'ok')
-    const isPast = isRight || hasChangedSince(report, facts)
     const when = report.at === '' ? '' : ` (${report.at})`
-    const again = 'it is right now; kubelet tries again within two minutes'
+    const past = isRight
+      ? `it is right now; ${report.isStale === true ? 'the driver reads it again within 15 s' : 'kubelet tries again within two minutes'}`
+      : hasChangedSince(report, facts.cluster)
+        ? 'reported before the class was changed; kubelet tries again within two minutes'
+        : undefined
     result[report.step] = [
       ...seen,
-      isPast
-        ? { state: 'warn', code: report.code, text: `${report.text}${when}: ${again}` }
+      past !== undefined
+        ? { state: 'warn', code: report.code, text: `${report.text}${when}: ${past}` }
         : {
             state: 'fail',
             code: report.code,
@@ -143,21 +148,6 @@ function withReports(
 function isExplained({ step }: Report, observed: Observed): boolean {
   const isClassRight = (observed.K4 ?? []).every(({ state }) => state === 'ok')
   return step === 'K4' && isClassRight && (['I1', 'I3'] as const).some((id) => hasFailed(observed[id]))
-}
-
-/** Whether the class was changed after the report about it. */
-function hasChangedSince({ step, at, className }: Report, { cluster: { classes } }: PodFacts): boolean {
-  if ((step !== 'K3' && step !== 'K4') || at === '') return false
-  return classes.some((mounted) => {
-    const object = 'value' in mounted.class ? mounted.class.value : undefined
-    if (object === undefined || (className !== undefined && mounted.className !== className)) return false
-    return lastChange(object) >= at
-  })
-}
-
-function lastChange({ metadata }: SecretProviderClass): string {
-  const times = (metadata.managedFields ?? []).flatMap((entry) => (entry as { time?: string }).time ?? [])
-  return [metadata.creationTimestamp ?? '', ...times].toSorted().at(-1) ?? ''
 }
 
 async function examineObjects(azure: AzureSession, facts: PodFacts): Promise<Observation[]> {

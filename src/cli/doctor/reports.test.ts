@@ -88,3 +88,22 @@ test('the failure of a rotation is where its code belongs, or with the files', (
   assert.equal(reportsOf(pod('Running'), [], [status('[vault-forbidden] no role')])[0]?.step, 'I9')
   assert.equal(reportsOf(pod('Running'), [], [status('something else')])[0]?.code, 'rotation-failing')
 })
+
+test('a volume with values from before an outage fails the step that did not answer, with the reason that the driver recorded', () => {
+  const since = '2026-01-01T09:00:00Z'
+  const status = {
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata: { annotations: { 'keymount.dev/stale-since': since } },
+    status: { podName: 'web', secretProviderClassName: 'db' },
+  }
+  const stale = (reason: string) =>
+    event('MountedStale', `the volume has values of ${since}, because ${reason}; they are read again every 15 s`, since)
+  const [ofVault] = reportsOf(pod('Running'), [stale('vault shop cannot answer [vault-connection-refused]')], [status])
+  assert.deepEqual([ofVault?.step, ofVault?.code], ['V1', 'vault-connection-refused'])
+  assert.match(ofVault?.text ?? '', /^class db: the values are those of \S+, because vault shop cannot answer \[/)
+  const [ofEntra] = reportsOf(pod('Running'), [stale('Entra cannot answer [entra-unreachable]')], [status])
+  assert.deepEqual([ofEntra?.step, ofEntra?.code], ['I8', 'entra-unreachable'])
+  const [withoutEvent] = reportsOf(pod('Running'), [], [status])
+  assert.deepEqual([withoutEvent?.step, withoutEvent?.code], ['V1', 'values-stale'])
+})

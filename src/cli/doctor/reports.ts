@@ -13,8 +13,12 @@ export interface Report {
   text: string
   /** RFC 3339; empty if unknown. */
   at: string
-  /** Of a rotation: the class whose volume it is. */
+  /** When it was last confirmed: of failures in a row, `at` is the first. Default: `at`. */
+  lastAt?: string | undefined
+  /** The class whose volume it is, where the report names the volume. */
   className?: string | undefined
+  /** Whether the pod runs, with values from before an outage or of a fallback. */
+  isStale?: boolean | undefined
 }
 
 /** The latest failure of each sort. A pod that runs has got past its mount, whatever older events report. */
@@ -29,9 +33,10 @@ export function reportsOf(
   const ofStart = isStarting ? [ofMount, latest(events, 'FailedScheduling')] : []
   const ofSecrets = latest(events, 'FailedToCreateSecret')
   return [
-    ...ofStart.flatMap((event) => (event === undefined ? [] : eventReport(event))),
+    ...ofStart.flatMap((event) => (event === undefined ? [] : eventReport(event, pod))),
     ...(ofSecrets === undefined ? [] : secretReport(ofSecrets, statuses)),
     ...statuses.flatMap(rotationReport),
+    ...statuses.flatMap((status) => staleReport(status, events)),
   ]
 }
 
@@ -40,7 +45,7 @@ export function reportsOf(
  * have whole seconds, and a mount is not tried again within the second of its success.
  */
 function isMountedSince(event: KubeEvent, pod: Pod, statuses: readonly SecretProviderClassPodStatus[]): boolean {
-  const [, named] = /\bfor volume "([^"]+)"/.exec(event.message ?? '') ?? []
+  const named = volumeNamed(event)
   const volumes = classVolumes(pod.spec).filter(({ volume }) => named === undefined || volume.name === named)
   const failed = Date.parse(timeOf(event))
   return (
@@ -49,6 +54,10 @@ function isMountedSince(event: KubeEvent, pod: Pod, statuses: readonly SecretPro
       statuses.some((one) => one.status?.secretProviderClassName === className && lastSuccess(one) >= failed),
     )
   )
+}
+
+function volumeNamed({ message = '' }: KubeEvent): string | undefined {
+  return /\bfor volume "([^"]+)"/.exec(message)?.[1]
 }
 
 /** The driver creates the status object after the first mount; a check that failed is annotated. */
@@ -68,7 +77,7 @@ function latest(events: readonly KubeEvent[], reason: string): KubeEvent | undef
   return found.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)
 }
 
-function eventReport(event: KubeEvent): Report[] {
+function eventReport(event: KubeEvent, pod: Pod): Report[] {
   const { message = '', reason } = event
   const at = timeOf(event)
   if (reason === 'FailedScheduling') return [{ step: 'K3', code: 'pod-not-scheduled', text: message, at }]
@@ -77,11 +86,13 @@ function eventReport(event: KubeEvent): Report[] {
     const code = driver === driverName ? 'driver-not-registered' : 'driver-name-wrong'
     return [{ step: stepOfCode[code], code, text: `kubelet does not know the driver ${driver}`, at }]
   }
-  return firstOf(codesIn(message), { text: mountFailureText(message), at })
+  const named = volumeNamed(event)
+  const className = classVolumes(pod.spec).find(({ volume }) => volume.name === named)?.className
+  return firstOf(codesIn(message), { text: mountFailureText(message), at, className })
 }
 
 /** Of several codes, the one that comes first on the data path: the others may follow from it. */
-function firstOf(codes: readonly AnyCode[], rest: Pick<Report, 'text' | 'at' | 'className'>): Report[] {
+function firstOf(codes: readonly AnyCode[], rest: Omit<Report, 'step' | 'code'>): Report[] {
   const ranked = codes.toSorted((a, b) => stepIds.indexOf(stepOfCode[a]) - stepIds.indexOf(stepOfCode[b]))
   const [code] = ranked
   return code === undefined ? [] : [{ step: stepOfCode[code], code, ...rest }]
@@ -104,5 +115,21 @@ function rotationReport({ metadata, status }: SecretProviderClassPodStatus): Rep
   const className = status?.secretProviderClassName
   const text = `rotation has failed since ${since || 'an unknown time'}, the old files stay: ${failureText(failure)}`
   const codes = codesIn(failure)
-  return firstOf(codes.length === 0 ? ['rotation-failing'] : codes, { text, at: since, className })
+  const lastAt = metadata.annotations?.[statusAnnotations.lastCheck] ?? since
+  return firstOf(codes.length === 0 ? ['rotation-failing'] : codes, { text, at: since, lastAt, className })
+}
+
+/** Of a pod that started during an outage: what the driver recorded in the event of its mount, at the step that did not answer. */
+function staleReport({ metadata, status }: SecretProviderClassPodStatus, events: readonly KubeEvent[]): Report[] {
+  const since = metadata.annotations?.[statusAnnotations.staleSince]
+  if (since === undefined) return []
+  const className = status?.secretProviderClassName
+  const ofVolume = events.filter(({ message = '' }) => message.includes(`values of ${since}`))
+  const event = latest(ofVolume, 'MountedStale') ?? latest(events, 'MountedStale')
+  const [, cause = 'the vault or Entra did not answer'] =
+    /, because (.*); they are read/s.exec(event?.message ?? '') ?? []
+  const text = `class ${className}: the values are those of ${since}, because ${cause}; they are read again every 15 s`
+  const rest = { text, at: '', className, isStale: true }
+  const codes = codesIn(cause)
+  return codes.length === 0 ? [{ step: 'V1', code: 'values-stale', ...rest }] : firstOf(codes, rest)
 }

@@ -48,7 +48,13 @@ export function judgeStatus(
   const next = Date.parse(annotations[statusAnnotations.nextCheck] ?? '')
   const stale = annotations[statusAnnotations.staleSince]
   const staleness =
-    stale === undefined ? [] : [warn('values-stale', `class ${className}: the values are those of ${stale}`)]
+    stale === undefined
+      ? []
+      : [
+          fail('values-stale', `class ${className}: the values are those of ${stale}; they are read again every 15 s`, [
+            'keymount explain values-stale',
+          ]),
+        ]
   if (Number.isNaN(next)) {
     return [...staleness, warn('rotation-off', `class ${className}: the driver does not rotate`)]
   }

@@ -2,7 +2,7 @@ import { type SecretProviderClassPodStatus, statusAnnotations } from '#kubernete
 import { codesIn } from '#product/error-catalogue'
 import { commandLine, countOf } from '#terminal'
 import { failureText } from '../../cluster/failure-text.ts'
-import { fail, fine, hasFailed, type Observation } from '../step.ts'
+import { fail, fine, type Observation } from '../step.ts'
 import { judgeStatus } from './judge-files.ts'
 
 /** This many pods are named; the others are counted. */
@@ -14,9 +14,19 @@ export function judgeVolumes(
   times: { nowMs: number; quietMs: number },
 ): Observation[] {
   const failing = statuses.filter(({ metadata }) => metadata.annotations?.[statusAnnotations.lastFailure] !== undefined)
-  const late = statuses.filter((status) => hasFailed(judgeStatus(status, times)))
+  const stale = statuses.filter(({ metadata }) => metadata.annotations?.[statusAnnotations.staleSince] !== undefined)
+  const late = statuses.filter((status) => judgeStatus(status, times).some(({ code }) => code === 'check-late'))
   return [
     ...(failing.length === 0 ? [] : [failureOf(failing)]),
+    ...(stale.length === 0
+      ? []
+      : [
+          fail(
+            'values-stale',
+            `${countOf(stale.length, 'volume')} with values from before an outage or of a fallback, because the vault or Entra did not answer (${namesOf(stale)})`,
+            commandsOf(stale),
+          ),
+        ]),
     ...(late.length === 0
       ? []
       : [

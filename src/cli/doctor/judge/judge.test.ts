@@ -7,6 +7,7 @@ import { judgeStatus } from './judge-files.ts'
 import { judgeNode } from './judge-node.ts'
 import { judgeObjects } from './judge-objects.ts'
 import { judgeRestart } from './judge-restart.ts'
+import { judgeVolumes } from './judge-volumes.ts'
 
 const driver = 'secrets-store.csi.k8s.io'
 
@@ -154,6 +155,30 @@ test('D1: a check is late only when neither the quiet time of status writes nor 
     found?.text ?? '',
     /changes come by events, which are confirmed, and polls every 28h \(next 2026-01-01T16:00:00Z\)/,
   )
+})
+
+test('D1: values from before an outage are an error, of the pod and in the summary, and are not late', () => {
+  const times = { nowMs: Date.parse('2026-01-01T12:00:00Z'), quietMs: 300_000 }
+  const volume = (podName: string, more: Record<string, string> = {}): SecretProviderClassPodStatus => ({
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata: {
+      namespace: 'shop',
+      annotations: {
+        'keymount.dev/last-check': '2026-01-01T11:59:00Z',
+        'keymount.dev/next-check': '2026-01-01T12:01:00Z',
+        ...more,
+      },
+    },
+    status: { podName, secretProviderClassName: 'db', objects: [] },
+  })
+  const stale = volume('web-1', { 'keymount.dev/stale-since': '2026-01-01T11:00:00Z' })
+  assert.deepEqual(codes(judgeStatus(stale, times)), ['values-stale'])
+  assert.equal(judgeStatus(stale, times)[0]?.state, 'fail')
+  const [found, ...rest] = judgeVolumes([stale, volume('web-2')], times)
+  assert.deepEqual([found?.state, found?.code, codes(rest)], ['fail', 'values-stale', []])
+  assert.match(found?.text ?? '', /^1 volume with values from before an outage .*\(shop\/web-1\)$/)
+  assert.deepEqual(found?.fix, ['keymount doctor pod/web-1 -n shop'])
 })
 
 test('V2: what expired is worth knowing, an optional object may be missing, and rights to list may be', () => {
