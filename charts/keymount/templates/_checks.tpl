@@ -62,6 +62,7 @@
 {{- end -}}
 {{- end -}}
 {{- include "keymount.checkFlags" . -}}
+{{- include "keymount.checkPorts" . -}}
 {{- range list "kubernetes.io/service-account-token" "bootstrap.kubernetes.io/token" -}}
 {{- if has . $.Values.sync.allowedSecretTypes -}}
 {{- fail (printf "sync.allowedSecretTypes has %s: the API server takes Secrets of this type for credentials of the cluster" .) -}}
@@ -141,6 +142,51 @@ files/generated/flags.json has the flags of this version, so that `extraArgs` ar
 {{- end -}}
 {{- end -}}
 
+{{/* Two servers of one pod, or of two pods on the node's network, cannot have one port: the second one would not start. Takes the root. */}}
+{{- define "keymount.checkPorts" -}}
+{{- $values := .Values -}}
+{{- range $os := list "linux" "windows" -}}
+  {{- $node := index $values $os -}}
+  {{- if $node.enabled -}}
+    {{- $driver := ternary (dict "livenessProbe.port" $values.livenessProbe.port (printf "%s.metricsAddr" $os) $node.metricsAddr) dict $values.driver.install -}}
+    {{- $provider := ternary (dict (printf "%s.healthzPort" $os) $node.healthzPort "metricsAddr" $values.metricsAddr) dict $values.provider.install -}}
+    {{- $isShared := or $values.combined (eq $os "windows") -}}
+    {{- if $isShared }}{{ $driver = merge $driver $provider }}{{ end -}}
+    {{- include "keymount.checkPortsOfNetwork" $driver -}}
+    {{- include "keymount.checkPortsOfNetwork" $provider -}}
+  {{- end -}}
+{{- end -}}
+{{- $pods := list -}}
+{{- with $values.webhook -}}
+  {{- if .enabled }}{{ $pods = append $pods (dict "webhook.port" .port "webhook.healthPort" .healthPort "webhook.metricsAddr" .metricsAddr) }}{{ end -}}
+{{- end -}}
+{{- with $values.sync -}}
+  {{- if .enabled }}{{ $pods = append $pods (dict "sync.metricsPort" .metricsPort "sync.healthPort" .healthPort "metricsAddr" $values.metricsAddr) }}{{ end -}}
+{{- end -}}
+{{- with $values.operator -}}
+  {{- if include "keymount.operator.enabled" $ }}{{ $pods = append $pods (dict "operator.metricsPort" .metricsPort "operator.healthPort" .healthPort) }}{{ end -}}
+{{- end -}}
+{{- range $name := list "mic" "nmi" -}}
+  {{- if $values.podIdentity.enabled -}}
+    {{- $pod := index $values.podIdentity $name -}}
+    {{- $pods = append $pods (dict (printf "podIdentity.%s.probePort" $name) $pod.probePort (printf "podIdentity.%s.prometheusPort" $name) $pod.prometheusPort) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $pods }}{{ include "keymount.checkPortsOfNetwork" . }}{{ end -}}
+{{- end -}}
+
+{{/* Takes the ports of one network, by the name of their values. */}}
+{{- define "keymount.checkPortsOfNetwork" -}}
+{{- $seen := dict -}}
+{{- range $name, $address := . -}}
+  {{- $port := include "keymount.portOf" $address -}}
+  {{- if and $port (ne $port "0") (hasKey $seen $port) -}}
+    {{- fail (printf "%s and %s are both port %s of one pod or node: set another port for one of them" (get $seen $port) $name $port) -}}
+  {{- end -}}
+  {{- $_ := set $seen $port $name -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Takes {isExtra, path, program, flags, word}: the path of the `extraArgs`; else the OS, or nothing. */}}
 {{- define "keymount.checkFlag" -}}
 {{- $parts := regexReplaceAll "^--?" .word "" | splitList "=" -}}
@@ -158,7 +204,8 @@ files/generated/flags.json has the flags of this version, so that `extraArgs` ar
 {{- end -}}
 {{- if $expected -}}
   {{- $path := .isExtra | ternary .path (include "keymount.valueOfFlag" (list .program $flag .path)) -}}
-  {{- fail (printf "%s: found %q, expected %s (docs/flags.md#%s)" $path .word $expected .program) -}}
+  {{- $found := .isExtra | ternary .word (rest $parts | join "=") -}}
+  {{- fail (printf "%s: found %q, expected %s (docs/flags.md#%s)" $path $found $expected .program) -}}
 {{- end -}}
 {{- end -}}
 

@@ -15,7 +15,7 @@ azure-workload-identity.io/system: "true"
 - controller
 - --webhook-addr=:{{ .Values.webhook.port }}
 - --health-addr=:{{ .Values.webhook.healthPort }}
-- --metrics-addr={{ .Values.webhook.metricsAddr }}
+- --metrics-addr={{ include "keymount.address" .Values.webhook.metricsAddr }}
 {{- with .Values.webhook.logLevel }}
 - --log-level={{ . }}
 {{- end }}

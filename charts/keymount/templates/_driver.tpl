@@ -15,7 +15,8 @@
 
 {{/* An address of the driver, which with `combined` is on the network of the node. Takes (list {root, os, daemon} address). */}}
 {{- define "keymount.driver.address" -}}
-{{- if hasPrefix ":" (last .) }}{{ include "keymount.bindAddress" (first .) }}{{ end }}{{ last . -}}
+{{- $address := include "keymount.address" (last .) -}}
+{{- if hasPrefix ":" $address }}{{ include "keymount.bindAddress" (first .) }}{{ end }}{{ $address -}}
 {{- end -}}
 
 {{- define "keymount.driver.args" -}}
@@ -58,7 +59,7 @@
 - name: healthz
   containerPort: {{ .root.Values.livenessProbe.port }}
 - name: metrics
-  containerPort: {{ (index .root.Values .os).metricsAddr | splitList ":" | last }}
+  containerPort: {{ include "keymount.portOf" (index .root.Values .os).metricsAddr }}
 {{- end -}}
 
 {{- define "keymount.driver.probe" -}}

@@ -31,12 +31,13 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{- $os := index $values .os -}}
 {{- $host := include "keymount.bindAddress" . }}
 {{- $prefix := eq .daemon "node" | ternary "provider-" "" }}
+{{- $metricsPort := include "keymount.portOf" $values.metricsAddr }}
 {{- if $host }}
 - --{{ $prefix }}health-addr={{ $host }}:{{ $os.healthzPort }}
-- --{{ $prefix }}metrics-addr={{ $values.metricsAddr | empty | ternary "0" (printf "%s:%s" $host (trimPrefix ":" $values.metricsAddr)) }}
+- --{{ $prefix }}metrics-addr={{ empty $metricsPort | ternary "0" (printf "%s:%s" $host $metricsPort) }}
 {{- else }}
 - --healthz-port={{ $os.healthzPort }}
-- --prometheus-port={{ trimPrefix ":" $values.metricsAddr | default "0" }}
+- --prometheus-port={{ $metricsPort | default "0" }}
 {{- end }}
 - --healthz-path={{ $os.healthzPath }}
 - --healthz-timeout={{ $os.healthzTimeout }}
@@ -66,7 +67,7 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{/* Names of a pod's ports are unique, and those of `combined` are the driver's. */}}
 {{- define "keymount.provider.ports" -}}
 {{- $prefix := eq .daemon "node" | ternary "azure-" "" -}}
-{{- with trimPrefix ":" .root.Values.metricsAddr -}}
+{{- with include "keymount.portOf" .root.Values.metricsAddr -}}
 - name: {{ $prefix }}metrics
   containerPort: {{ . }}
 {{ end -}}

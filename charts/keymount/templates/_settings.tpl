@@ -56,3 +56,13 @@ Takes {root, os, daemon}.
 - {{ first . }}={{ $value }}
 {{- end -}}
 {{- end -}}
+
+{{/* The port of an address; `--set` makes a number of one that is only a port. Takes the address. */}}
+{{- define "keymount.portOf" -}}
+{{- with . }}{{ toString . | splitList ":" | last }}{{ end -}}
+{{- end -}}
+
+{{/* An address for a flag: a port alone is that port on every address. Takes the address. */}}
+{{- define "keymount.address" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}:{{ . }}{{ end -}}
+{{- end -}}

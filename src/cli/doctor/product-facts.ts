@@ -3,11 +3,12 @@ import {
   type DaemonSet,
   type KubeClient,
   type KubeObject,
+  lastLogLine,
   type Node,
   type Pod,
   resources,
 } from '#kubernetes/client'
-import { listOf, parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
+import { listOf, valueAt } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
 import { findObject } from '../cluster/find-object.ts'
 
@@ -82,20 +83,9 @@ async function lastLines(kube: KubeClient, pods: readonly Pod[]): Promise<Readon
     )
   const found = await Promise.all(
     failing.slice(0, 4).map(async ({ metadata: { namespace = '', name: pod = '' }, name }) => {
-      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?container=${encodeURIComponent(name)}&tailLines=1`
-      const line = await attempt(() => kube.raw({ method: 'GET', path }))
-      return 'why' in line ? [] : [[`${pod}/${name}`, messageOf(line.value)] as const]
+      const line = await attempt(() => lastLogLine(kube, { namespace, pod, container: name }))
+      return 'why' in line ? [] : [[`${pod}/${name}`, line.value] as const]
     }),
   )
   return new Map(found.flat().filter(([, line]) => line !== ''))
-}
-
-/** Our logs are JSON lines; others are taken as they are. */
-function messageOf(line: string): string {
-  const text = line.trim().slice(0, 2000)
-  try {
-    return stringOf(recordOf(parseJson('a line of a log', text))?.msg) ?? text.slice(0, 300)
-  } catch {
-    return text.slice(0, 300)
-  }
 }

@@ -1,5 +1,5 @@
 import type { CheckResult } from '#daemon'
-import { isNotFound, type KubeClient, type KubeObject, type Pod, resources } from '#kubernetes/client'
+import { isNotFound, type KubeClient, type KubeObject, lastLogLine, type Pod, resources } from '#kubernetes/client'
 import { type Clock, errorMessage, sleep, systemClock } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import type { InstallCheckConfig } from './config.ts'
@@ -21,21 +21,63 @@ export async function checkInstall(
   for (;;) {
     const { works, problems } = await findingsOf({ kube, ...config })
     const isOver = clock.elapsed() + everyMs > end
-    if (problems.length === 0) return { status: 0, text: report(works, problems) }
-    if (isOver) return { status: 1, text: report(works, problems) }
+    if (problems.length === 0) return { status: 0, text: report(works, problems, []) }
+    if (isOver) return { status: 1, text: report(works, problems, await reasonsOf({ kube, ...config })) }
     await sleep(everyMs, { clock })
   }
 }
 
-/** One line for each check, and one for all of them. */
-function report(works: readonly string[], problems: readonly string[]): string {
+/** One line for each check, one for each pod that is not ready, and one for all of them. */
+function report(works: readonly string[], problems: readonly string[], reasons: readonly string[]): string {
   const count = works.length + problems.length
   const lines = [
     ...works.map((text) => `ok     ${text}`),
     ...problems.map((text) => `FAILED ${text}`),
+    ...reasons.map((text) => `       ${text}`),
     problems.length === 0 ? 'Keymount works.' : `Keymount does not work: ${problems.length} of ${count} checks failed.`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Pods of which the reason is shown. */
+const maxReasons = 5
+
+/** Why pods are not ready: what kubelet waits for, and the last line that the container has written. One line for each pod. */
+async function reasonsOf({ kube, namespace, selector }: Check): Promise<string[]> {
+  try {
+    const { items } = await kube.list(resources.pods, { namespace, labelSelector: selector })
+    const failing = items.filter(isFailing)
+    const shown = await Promise.all(failing.slice(0, maxReasons).map((pod) => reasonOf(kube, pod)))
+    return failing.length > maxReasons
+      ? [...shown, `and ${failing.length - maxReasons} more pods that are not ready`]
+      : shown
+  } catch (error) {
+    return [`why pods are not ready could not be read: ${errorMessage(error)}`]
+  }
+}
+
+/** Of a workload: the pod of this check is not ready either. */
+function isFailing({ metadata, status }: Pod): boolean {
+  if (metadata.labels?.['app.kubernetes.io/component'] === 'install-check' || status?.phase === 'Succeeded')
+    return false
+  return !(status?.conditions ?? []).some((one) => one.type === 'Ready' && one.status === 'True')
+}
+
+async function reasonOf(kube: KubeClient, { metadata: { namespace = '', name = '' }, status }: Pod): Promise<string> {
+  const container = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find(
+    ({ ready }) => !ready,
+  )
+  const unscheduled = status?.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
+  const { waiting, terminated } = container?.state ?? {}
+  const state = waiting ?? terminated ?? unscheduled
+  const said = [state?.reason, state?.message].filter(Boolean).join(': ')
+  // A container that has not started has no log.
+  const line =
+    container === undefined
+      ? ''
+      : await lastLogLine(kube, { namespace, pod: name, container: container.name }).catch(() => '')
+  const details = [said, line === '' ? '' : `its log ends with: ${line}`].filter(Boolean).join('; ')
+  return `pod ${name} is not ready${details === '' ? '' : `: ${details}`}`
 }
 
 interface Findings {

@@ -125,11 +125,12 @@ test('a value that its program would refuse is refused by the chart', needsHelm,
 
 test('what the chart finds in a flag is shown with what would be right', needsHelm, async () => {
   const rows: [values: object, message: string][] = [
+    [{ rotationPollInterval: 2 }, 'rotationPollInterval: found "2", expected a duration such as 30s or 2m'],
+    [{ rotationPollInterval: 0 }, 'rotationPollInterval: found "0"'],
     [
-      { rotationPollInterval: 2 },
-      'rotationPollInterval: found "--rotation-poll-interval=2", expected a duration such as 30s or 2m',
+      { rotationPollInterval: '2minutes' },
+      'rotationPollInterval: found "2minutes", expected a duration such as 30s or 2m',
     ],
-    [{ rotationPollInterval: 0 }, 'found "--rotation-poll-interval=0"'],
     [
       { linux: { provider: { extraArgs: ['--serve-stale-max=1y'] } } },
       'linux.provider.extraArgs: found "--serve-stale-max=1y", expected a duration',
@@ -149,7 +150,7 @@ test('what the chart finds in a flag is shown with what would be right', needsHe
     ],
     [
       { sync: { enabled: true, rotationPollInterval: 5 }, linux: { image: { tag: 'next' } } },
-      'sync.rotationPollInterval: found "--rotation-poll-interval=5"',
+      'sync.rotationPollInterval: found "5"',
     ],
   ]
   await Promise.all(

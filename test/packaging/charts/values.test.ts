@@ -89,6 +89,48 @@ test('a list, a map or an interval may be unset, as the upstream charts leave so
   assert.deepEqual(providerDirectories, ['/var/run/secrets-store-csi-providers'])
 })
 
+test('an address that is only a port may be a number, as --set types it', needsHelm, async () => {
+  const webhook = { enabled: true, azureTenantID: 'contoso.com' }
+  const others = { sync: { enabled: true } }
+  const asText = {
+    metricsAddr: '18898',
+    linux: { metricsAddr: ':18095' },
+    webhook: { ...webhook, metricsAddr: ':17095' },
+  }
+  const asNumber = { metricsAddr: 18_898, linux: { metricsAddr: 18_095 }, webhook: { ...webhook, metricsAddr: 17_095 } }
+  assert.deepEqual(await template({ ...asNumber, ...others }), await template({ ...asText, ...others }))
+})
+
+test('two ports of one pod that are equal are refused with the names of both', needsHelm, async () => {
+  const webhook = { enabled: true, azureTenantID: 'contoso.com' }
+  for (const [values, first, second] of [
+    [{ linux: { healthzPort: 8898 } }, 'linux.healthzPort', 'metricsAddr'],
+    [{ linux: { metricsAddr: ':9808' } }, 'linux.metricsAddr', 'livenessProbe.port'],
+    [{ combined: true, livenessProbe: { port: 8989 } }, 'linux.healthzPort', 'livenessProbe.port'],
+    [{ webhook: { ...webhook, healthPort: 9443 } }, 'webhook.healthPort', 'webhook.port'],
+    [{ sync: { enabled: true, healthPort: 8898 } }, 'metricsAddr', 'sync.healthPort'],
+    [
+      { restart: { enabled: true }, operator: { healthPort: 8097, metricsPort: 8097 } },
+      'operator.healthPort',
+      'operator.metricsPort',
+    ],
+    [
+      { podIdentity: { enabled: true, nmi: { probePort: 9090 } } },
+      'podIdentity.nmi.probePort',
+      'podIdentity.nmi.prometheusPort',
+    ],
+  ] as const) {
+    await assert.rejects(template(values), (error: Error) => {
+      const [, found] = /([\w.]+ and [\w.]+) are both port/.exec(error.message) ?? []
+      assert.deepEqual(found?.split(' and ').toSorted(), [first, second].toSorted(), error.message)
+      return true
+    })
+  }
+  // The pods of the driver and of the provider have networks of their own, and 0 is off.
+  await template({ livenessProbe: { port: 8898 } })
+  await template({ metricsAddr: '0', sync: { enabled: true } })
+})
+
 test('what has to have a value cannot be unset', needsHelm, async () => {
   await assert.rejects(template({ linux: { metricsAddr: null } }), /metricsAddr/)
   await assert.rejects(template({ proxySettings: null }), /proxySettings/)
@@ -622,6 +664,7 @@ test('helm test runs a program of the image, which may read what it checks and n
     'deployments',
     'mutatingwebhookconfigurations',
     'pods',
+    'pods/log',
   ])
 
   const alone = await template({ driver: { install: false } }, { tests: true })

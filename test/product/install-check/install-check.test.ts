@@ -50,6 +50,15 @@ test('install-check names what does not work, and succeeds when everything does'
     metadata: { name: 'webhook' },
     webhooks: [{ ...webhook, clientConfig: { service: { name: 'webhook', namespace } } }],
   })
+  const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 10s' }
+  const status = { name: 'main', ready: false, restartCount: 3, image: 'none', imageID: '', state: { waiting } }
+  const path = { namespace, name: 'driver-1' }
+  await kube.patch(
+    resources.pods,
+    path,
+    { status: { phase: 'Running', containerStatuses: [status] } },
+    { subresource: 'status' },
+  )
   const all = [`--drivername=${driver}`, '--webhook-configuration=webhook']
   const broken = await check(...all)
   assert.equal(broken.code, 1)
@@ -58,6 +67,10 @@ test('install-check names what does not work, and succeeds when everything does'
     /^FAILED CSI driver secrets-store\.csi\.k8s\.io: registered on 0 of 1 nodes; not on node-1$/m,
   )
   assert.match(broken.stdout, /^FAILED webhook webhook: the API server does not call it, because it has no rules/m)
+  assert.match(
+    broken.stdout,
+    /^ {7}pod driver-1 is not ready: CrashLoopBackOff: back-off 10s\nKeymount does not work: 2 of 3 checks failed\.$/m,
+  )
   assert.match((await check('--webhook-configuration=other')).stdout, /^FAILED webhook other: /m)
 
   await kube.create(resources.csiNodes, {
