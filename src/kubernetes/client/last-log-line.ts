@@ -2,7 +2,7 @@ import { parseJson, recordOf, stringOf } from '#lib/formats'
 import type { KubeClient } from './kube-client.ts'
 
 /**
- * What the last line of a container's log says: the message of a JSON line, as Keymount and others write them, or the line.
+ * The text of the last line of a container's log: the message of a JSON line, as Keymount and others write them, or the line.
  * At most 300 characters; empty if the container has written nothing. Rejects as {@link KubeClient.raw} does.
  */
 export async function lastLogLine(

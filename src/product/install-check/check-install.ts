@@ -70,13 +70,13 @@ async function reasonOf(kube: KubeClient, { metadata: { namespace = '', name = '
   const unscheduled = status?.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   const { waiting, terminated } = container?.state ?? {}
   const state = waiting ?? terminated ?? unscheduled
-  const said = [state?.reason, state?.message].filter(Boolean).join(': ')
+  const reason = [state?.reason, state?.message].filter(Boolean).join(': ')
   // A container that has not started has no log.
   const line =
     container === undefined
       ? ''
       : await lastLogLine(kube, { namespace, pod: name, container: container.name }).catch(() => '')
-  const details = [said, line === '' ? '' : `its log ends with: ${line}`].filter(Boolean).join('; ')
+  const details = [reason, line === '' ? '' : `its log ends with: ${line}`].filter(Boolean).join('; ')
   return `pod ${name} is not ready${details === '' ? '' : `: ${details}`}`
 }
 
