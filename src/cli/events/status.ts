@@ -12,7 +12,7 @@ import { formatDuration } from '#lib/formats'
 import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { type Answer, attempt } from '../answer.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
-import { besidePods, gatherProduct } from '../doctor/product-facts.ts'
+import { gatherProduct } from '../doctor/product-facts.ts'
 import type { ClusterOption } from '../options.ts'
 import { type EventsFigures, readFigures } from './read-figures.ts'
 
@@ -26,6 +26,8 @@ export interface StatusCommand {
 interface EventsStatus {
   /** `namespace/name` of the pods of the operator. */
   pods: Answer<readonly string[]>
+  /** `namespace/name` of pods with the operator's label in other namespaces than the drivers: anyone can make one. */
+  ignored: readonly string[]
   /** Of the pod that leads. */
   figures: Answer<EventsFigures>
   /** Sources of the operator that have answered neither with events nor with a refusal since it started. */
@@ -48,19 +50,15 @@ export async function eventsStatus({ json, cluster, world }: StatusCommand): Pro
   })
 }
 
-async function readStatus(kube: KubeClient): Promise<EventsStatus> {
-  const pods = await attempt(async () => {
-    const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
-    return besideDrivers(
-      kube,
-      items.filter(({ metadata, status }) => status?.phase === 'Running' && metadata.deletionTimestamp === undefined),
-    )
-  })
-  const running = 'value' in pods ? pods.value : []
+/** Exported for its test. */
+export async function readStatus(kube: KubeClient): Promise<EventsStatus> {
+  const operators = await attempt(() => findOperators(kube))
+  const { running, ignored } = 'value' in operators ? operators.value : { running: [], ignored: [] }
   const figures = await attempt(() => figuresOf(kube, running))
   const answered = new Set('value' in figures ? figures.value.sources.map(({ name }) => name) : [])
   return {
-    pods: 'value' in pods ? { value: running.map(objectKey) } : pods,
+    pods: 'value' in operators ? { value: running.map(objectKey) } : operators,
+    ignored: ignored.map(objectKey),
     figures,
     unanswered: 'value' in figures ? sourcesOf(running).filter((name) => !answered.has(name)) : [],
     warnings: await attempt(() => warningsOf(kube, running)),
@@ -68,11 +66,22 @@ async function readStatus(kube: KubeClient): Promise<EventsStatus> {
   }
 }
 
-/** Anyone who may create pods can give one the operator's label: of several namespaces, that with the drivers counts. */
-async function besideDrivers(kube: KubeClient, pods: readonly Pod[]): Promise<readonly Pod[]> {
-  if (new Set(pods.map(({ metadata }) => metadata.namespace)).size < 2) return pods
-  const product = await gatherProduct(kube)
-  return 'why' in product.pods ? pods : besidePods(pods, product.pods.value)
+/**
+ * Pods that run as the operator. Anyone who may create pods can give one the operator's label: where pods of the drivers are
+ * known, only those of their namespaces count.
+ */
+async function findOperators(kube: KubeClient): Promise<{ running: readonly Pod[]; ignored: readonly Pod[] }> {
+  const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
+  const pods = items.filter(
+    ({ metadata, status }) => status?.phase === 'Running' && metadata.deletionTimestamp === undefined,
+  )
+  const { pods: drivers } = await gatherProduct(kube)
+  if ('why' in drivers || drivers.value.length === 0) return { running: pods, ignored: [] }
+  const namespaces = new Set(drivers.value.map(({ metadata }) => metadata.namespace))
+  const { running = [], ignored = [] } = Object.groupBy(pods, ({ metadata }) =>
+    namespaces.has(metadata.namespace) ? 'running' : 'ignored',
+  )
+  return { running, ignored }
 }
 
 function argsOf({ spec }: Pod): readonly string[] {
@@ -137,10 +146,16 @@ async function changesOf(kube: KubeClient): Promise<(ClassChange & { class: stri
     .toSorted((a, b) => b.seen - a.seen)
 }
 
-function print({ pods, figures, unanswered, warnings, changes }: EventsStatus, terminal: Terminal, now: number): void {
+function print(
+  { pods, ignored: elsewhere, figures, unanswered, warnings, changes }: EventsStatus,
+  terminal: Terminal,
+  now: number,
+): void {
   const { line, style } = terminal
   const ago = (ms: number) => `${formatDuration(Math.max(Math.round((now - ms) / 1000), 0) * 1000)} ago`
   if ('why' in pods) line(`${style.bad('!')} operator: ${pods.why}`)
+  if (elsewhere.length > 0)
+    line(`${style.bad('!')} ignored, operator pods in other namespaces than the drivers: ${elsewhere.join(', ')}`)
   if ('why' in figures) line(`${style.bad('!')} figures: ${figures.why}`)
   else {
     const { sources, last, lag, age, held, ignored, classes, confirmed } = figures.value
