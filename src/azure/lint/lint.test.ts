@@ -101,7 +101,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: operator, namespace: kube-system}
 spec:
-  containers: [{name: operator, args: [${vaults}, --events-quiet-poll-interval=168h]}]
+  containers: [{name: operator, args: [operator, ${vaults}, --events-quiet-poll-interval=168h]}]
 `
   const found = (stale: string, more = '') =>
     find(classText('"[{objectName: a, objectType: secret}]"', `    serveStaleFor: ${stale}\n`) + more)
@@ -117,6 +117,30 @@ spec:
     'serveStaleFor is 200h (at most --serve-stale-max, 72h), and the values are read every 168h (--events-quiet-poll-interval)',
   ])
   assert.deepEqual(found('1m'), ['serveStaleFor is 1m, and the values are read every 2m (--rotation-poll-interval)'])
+})
+
+test('the interval of values for an outage is that of the driver, whatever flags of the same name other programs have', () => {
+  const container = (...args: string[]) => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: kube-system}
+spec:
+  containers: [{name: c, image: example.com/app, args: [${args.join(', ')}]}]
+`
+  const found = (...containers: string[]) =>
+    find(classText('"[{objectName: a, objectType: secret}]"', '    serveStaleFor: 30m\n') + containers.join(''))
+      .findings.filter(({ id }) => id === 'KL503')
+      .map(({ message }) => message)
+  const poll = (interval: string) => `--rotation-poll-interval=${interval}`
+  const hourly = ['serveStaleFor is 30m, and the values are read every 1h (--rotation-poll-interval)']
+  for (const program of ['driver', 'node'])
+    assert.deepEqual(found(container(program, poll('1h')), container('sync', poll('2m'))), hourly)
+  assert.deepEqual(found(container('driver', poll('2m')), container('sync', poll('1h'))), [])
+  assert.deepEqual(found(container(poll('1h'))), [])
+  assert.deepEqual(found(container('serve', '--serve-stale-for=1m', '--serve-stale-max=1m')), [])
+  assert.deepEqual(found(container('provider', '--serve-stale-for=1m')), [
+    '--serve-stale-for is 1m, and the values are read every 2m (--rotation-poll-interval)',
+  ])
 })
 
 describe('what is read', () => {

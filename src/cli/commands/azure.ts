@@ -63,7 +63,7 @@ const fault = defineCommand<FaultCommandOptions>({
       .addOption(kind('--unreachable', 'cut its connections, and refuse new ones'))
       .addOption(kind('--status <code>', 'answer every request with this status').argParser(parseErrorStatus))
       .addOption(kind('--throttle', 'answer every request with 429 and Retry-After'))
-      .option('--retry-after <seconds>', 'value of Retry-After for --throttle', parseSeconds, 1)
+      .option('--retry-after <seconds>', 'value of Retry-After for --throttle (default: 1)', parseSeconds)
       .addOption(new TimeOption('--for <time>', 'how long, as a Go duration (default: until --clear)'))
       .addOption(kind('--clear', 'let it answer again'))
   },

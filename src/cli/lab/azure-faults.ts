@@ -9,6 +9,7 @@ import {
 } from '#lab/home'
 import { nearestName } from '#lib'
 import { formatDuration, parseDuration } from '#lib/formats'
+import { SocketCallError } from '#lib/http'
 import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
 import type { FaultOptions } from './fault-options.ts'
 
@@ -45,11 +46,11 @@ export async function azureFault(command: AzureFaultCommand): Promise<number> {
   const control = labControlOf(home)
   const { host, name } = await findHost(command, control)
   if (fault === undefined) {
-    await control.clearFault(host)
+    await served(host, control.clearFault(host))
     line(json ? JSON.stringify({ host, fault: null }, null, 2) : `${host} answers again.`)
     return exitCodes.ok
   }
-  await control.setFault(host, fault, forMs)
+  await served(host, control.setFault(host, fault, forMs))
   if (json) {
     const shown = { ...fault, forSeconds: forMs === undefined ? null : forMs / 1000 }
     line(JSON.stringify({ host, fault: shown }, null, 2))
@@ -63,9 +64,16 @@ export async function azureFault(command: AzureFaultCommand): Promise<number> {
 
 /** The fault that the options name; undefined for none. Throws {@link CliError} where they name nothing. */
 export function faultOf({ unreachable, status, throttle, retryAfter, clear }: FaultOptions): NewLabFault | undefined {
+  if (retryAfter !== undefined && throttle !== true) {
+    throw new CliError({
+      what: '--retry-after is given without --throttle',
+      fix: ['--throttle --retry-after SECONDS, which answers 429, or no --retry-after'],
+      code: 'usage',
+    })
+  }
   if (unreachable === true) return { kind: 'unreachable' }
   if (status !== undefined) return { kind: 'error', status }
-  if (throttle === true) return { kind: 'throttle', retryAfterSeconds: retryAfter }
+  if (throttle === true) return { kind: 'throttle', retryAfterSeconds: retryAfter ?? 1 }
   if (clear === true) return undefined
   throw new CliError({
     what: 'How the host fails is missing',
@@ -130,16 +138,40 @@ function labControlOf(home: LabHome): LabControl {
   })
 }
 
-/** The host, and the shortest name for it. Throws {@link CliError} if there is no such vault. */
+/** Throws {@link CliError} where the lab has refused the host. */
+async function served(host: string, change: Promise<void>): Promise<void> {
+  try {
+    await change
+  } catch (error) {
+    if (!(error instanceof SocketCallError) || error.code !== 400) throw error
+    throw new CliError({
+      what: `The local Azure does not serve ${host}`,
+      fix: ['the name or URL of a vault, entra, imds, or a host of Azure such as management.azure.com'],
+    })
+  }
+}
+
+/** The host, and the shortest name for it. Throws {@link CliError} if there is no such vault, or the name cannot be a host's. */
 async function findHost(
   { host: given, anyHost }: AzureFaultCommand,
   control: LabControl,
 ): Promise<{ host: string; name: string }> {
   const host = (URL.parse(given)?.hostname || given).toLowerCase().replace(/\.$/, '')
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(host)) {
+    throw new CliError({
+      what: `${JSON.stringify(given)} is not the name of a host`,
+      fix: ['a name or URL of letters, digits, - and ., such as shop or https://shop.vault.azure.net'],
+      code: 'usage',
+    })
+  }
+  const other = anyHost ? otherHosts.get(host) : undefined
+  if (other !== undefined) return { host: other, name: host }
   const vaults = await control.vaults()
   const vault = vaults.find((one) => one.toLowerCase() === host.replace(vaultSuffix, ''))
-  if (vault !== undefined) return { host: `${vault}${vaultSuffix}`.toLowerCase(), name: vault }
-  if (anyHost && otherHosts.has(host)) return { host: otherHosts.get(host) ?? host, name: host }
+  if (vault !== undefined) {
+    const full = `${vault}${vaultSuffix}`.toLowerCase()
+    return { host: full, name: anyHost && otherHosts.has(vault.toLowerCase()) ? full : vault }
+  }
   // The lab refuses a host that it does not serve.
   if (anyHost && host.includes('.') && !host.endsWith(vaultSuffix)) return { host, name: host }
   throw noSuchVault(given, host.replace(vaultSuffix, ''), vaults)

@@ -4,5 +4,6 @@ export interface FaultOptions {
   status?: number
   throttle?: boolean
   clear?: boolean
-  retryAfter: number
+  /** In seconds, with `throttle`. Default: 1. */
+  retryAfter?: number
 }

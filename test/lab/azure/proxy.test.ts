@@ -196,6 +196,7 @@ test('responses are delayed by the configured time', async (t) => {
 test('the control socket refuses invalid requests, and names what it expects', async (t) => {
   const azure = await startLocalAzure(t)
   await assert.rejects(azure.control('PUT', '/delay', { ms: 'long' }), /400.*ms/)
+  await assert.rejects(azure.control('DELETE', '/faults/example.com'), /400.*does not serve example\.com/)
   await assert.rejects(
     azure.control('PUT', '/faults/example.com', { kind: 'unreachable' }),
     /the local Azure does not serve example\.com/,

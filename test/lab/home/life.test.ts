@@ -141,6 +141,13 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     assert.match(stdout, /^login\.microsoftonline\.com {2}answers 429 to every request, with Retry-After: 7$/m)
     for (const host of ['throttled', 'entra']) assert.match((await fault(host, '--clear')).text, /answers again/)
     assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
+    await azure.createVault('entra')
+    assert.match((await fault('entra', '--status', '503')).text, /^login\.microsoftonline\.com answers 503/)
+    assert.match(
+      (await fault('entra.vault.azure.net', '--status', '503')).text,
+      /^entra\.vault\.azure\.net answers 503 .*\n.* azure fault entra\.vault\.azure\.net --clear/,
+    )
+    for (const host of ['entra', 'entra.vault.azure.net']) await fault(host, '--clear')
     kube.close()
     azure.stop()
     for (const [words, text] of [
@@ -149,7 +156,10 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
       [['throttled', '--status', '200'], /Expected a status from 400 to 599/],
       [['throttled', '--unreachable', '--for', '48h'], /--for is 48h\n +fix +a duration from 1ms to 24h/],
       [['throtled', '--unreachable'], /did you mean throttled/],
-      [['www.example.com', '--unreachable'], /does not serve www\.example\.com/],
+      [['www.example.com', '--unreachable'], /^keymount: The local Azure does not serve www\.example\.com\n +fix /],
+      [['www.example.com', '--clear'], /does not serve www\.example\.com/],
+      [['a.b/../../requests', '--clear'], /"a\.b\/\.\.\/\.\.\/requests" is not the name of a host/],
+      [['throttled', '--status', '503', '--retry-after', '5'], /--retry-after is given without --throttle/],
     ] as const) {
       const { code, text: found } = await fault(...words)
       assert.notEqual(code, 0)

@@ -129,8 +129,20 @@ interface FlagValue {
   text: string
 }
 
+/** The programs of Keymount that have a flag: others may have one of the same name. */
+const programsOf = {
+  'rotation-poll-interval': ['driver', 'node'],
+  'serve-stale-for': ['provider', 'node'],
+  'serve-stale-max': ['provider', 'node'],
+  'events-quiet-poll-interval': ['operator'],
+  'events-vaults': ['operator'],
+  'events-watch-vaults': ['operator'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+type KnownFlag = keyof typeof programsOf
+
 /** A duration that a daemon of Keymount in the set is started with: of the last one, where there are several. */
-function durationFlag(set: ManifestSet, flag: string): (FlagValue & { ms: number }) | undefined {
+function durationFlag(set: ManifestSet, flag: KnownFlag): (FlagValue & { ms: number }) | undefined {
   return [...flagValues(set, flag)]
     .flatMap((found) => {
       const ms = parseDuration(found.text)
@@ -139,13 +151,17 @@ function durationFlag(set: ManifestSet, flag: string): (FlagValue & { ms: number
     .at(-1)
 }
 
-/** What `--FLAG=VALUE` gives, in the arguments of all containers. */
-function* flagValues({ pods }: ManifestSet, flag: string): Generator<FlagValue> {
+/** What `--FLAG=VALUE` gives, in the arguments of the containers that run a program with that flag. */
+function* flagValues({ pods }: ManifestSet, flag: KnownFlag): Generator<FlagValue> {
   const start = `--${flag}=`
+  const programs: readonly unknown[] = programsOf[flag]
   for (const { manifest, containers } of pods)
-    for (const { path, value } of containers)
-      for (const [index, word] of (listOf(value.args) ?? []).entries()) {
+    for (const { path, value } of containers) {
+      const args = listOf(value.args) ?? []
+      if (!programs.includes(args[0])) continue
+      for (const [index, word] of args.entries()) {
         if (typeof word !== 'string' || !word.startsWith(start)) continue
         yield { manifest, path: [...path, 'args', index], text: word.slice(start.length) }
       }
+    }
 }

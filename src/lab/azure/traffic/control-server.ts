@@ -75,11 +75,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   app.get('/faults', (c) => c.json(traffic.faults()))
   app.put('/faults/:host', async (c) => {
     const host = c.req.param('host').toLowerCase()
-    if (!isServed(host))
-      return c.json(
-        { error: `the local Azure does not serve ${host}; expected a host such as shop.vault.azure.net` },
-        400,
-      )
+    if (!isServed(host)) return c.json(notServed(host), 400)
     const body = faultBody.safeParse(await readJson(c.req.raw))
     if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
     const { forSeconds: seconds, ...fault } = body.data
@@ -87,7 +83,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
     return c.json(body.data)
   })
   app.delete('/faults/:host', (c) => {
-    traffic.setFault(c.req.param('host').toLowerCase(), undefined)
+    const host = c.req.param('host').toLowerCase()
+    if (!isServed(host)) return c.json(notServed(host), 400)
+    traffic.setFault(host, undefined)
     return c.body(null, 204)
   })
   app.get('/vaults', (c) => c.json({ vaults: vaults() }))
@@ -137,6 +135,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
       return listening.stop()
     },
   }
+}
+
+function notServed(host: string): { error: string } {
+  return { error: `the local Azure does not serve ${host}; expected a host such as shop.vault.azure.net` }
 }
 
 /** The body; undefined, which no schema accepts, when it is not JSON. */

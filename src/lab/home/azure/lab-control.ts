@@ -30,8 +30,13 @@ export function createLabControl(socketPath: string): LabControl {
     async setFault(host, fault, forMs) {
       // JSON leaves out what is undefined.
       const body = { ...fault, forSeconds: forMs === undefined ? undefined : forMs / 1000 }
-      await callSocket(socketPath, { method: 'PUT', path: `/faults/${host}`, body })
+      await callSocket(socketPath, { method: 'PUT', path: pathOf(host), body })
     },
-    clearFault: async (host) => void (await callSocket(socketPath, { method: 'DELETE', path: `/faults/${host}` })),
+    clearFault: async (host) => void (await callSocket(socketPath, { method: 'DELETE', path: pathOf(host) })),
   }
+}
+
+/** The host is a part of the path whatever is in it: `a/../../requests` must not become another path. */
+function pathOf(host: string): string {
+  return `/faults/${encodeURIComponent(host)}`
 }
