@@ -22,6 +22,14 @@
 {{- if and .enabled .vaults (not (or .queue .namespaceTopic)) -}}
 {{- fail "events.vaults needs events.queue or events.namespaceTopic: where the events of these vaults come to" -}}
 {{- end -}}
+{{- if and .enabled .cloud }}{{ include "keymount.checkCloud" (list "events.cloud" .cloud) }}{{ end -}}
+{{- if .enabled -}}
+{{- range $index, $watched := .watchVaults -}}
+{{- if lt (include "keymount.milliseconds" .interval | float64) 5000.0 -}}
+{{- fail (printf "events.watchVaults[%d].interval: found %q, expected 5s or more, such as 15s" $index .interval) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .quietPollInterval (not (and .enabled (or .vaults .watchVaults))) -}}
 {{- fail "events.quietPollInterval needs events.enabled, and events.vaults or events.watchVaults: the vaults of which the operator hears of every change" -}}
 {{- end -}}
@@ -47,6 +55,7 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.webhook -}}
+{{- if .enabled }}{{ include "keymount.checkCloud" (list "webhook.azureEnvironment" .azureEnvironment "AzureStackCloud") }}{{ end -}}
 {{- if and .classChecks.refuse (not (and .enabled .classChecks.enabled)) -}}
 {{- fail "webhook.classChecks.refuse needs webhook.enabled and webhook.classChecks.enabled: without them no class is checked" -}}
 {{- end -}}
@@ -197,7 +206,8 @@ files/generated/flags.json has the flags of this version, so that `extraArgs` ar
 {{- else -}}
   {{- $form := get .flags $flag -}}
   {{- if contains "=" .word -}}
-    {{- if not (include "keymount.hasForm" (list $form (rest $parts | join "="))) }}{{ $expected = $form.expected }}{{ end -}}
+    {{- $text := rest $parts | join "=" -}}
+    {{- if not (or (include "keymount.isExpanded" $text) (include "keymount.hasForm" (list $form $text))) }}{{ $expected = $form.expected }}{{ end -}}
   {{- else if not (has $form.type (list "boolean" "ignored")) -}}
     {{- $expected = printf "--%s=VALUE%s" $flag ($form.expected | empty | ternary "" (printf ", VALUE being %s" $form.expected)) -}}
   {{- end -}}
@@ -252,6 +262,21 @@ files/generated/flags.json has the flags of this version, so that `extraArgs` ar
     "allow-network-plugin-kubenet" "podIdentity.nmi.allowNetworkPluginKubenet" "v" "podIdentity.nmi.logVerbosity")
 -}}
 {{- get (get $values $program | default dict) $flag | default (printf "the values for %s" $program) -}}
+{{- end -}}
+
+{{/* Whether kubelet puts the value of a variable into the text, such as $(LEVEL), so that only it knows the whole: true or empty. */}}
+{{- define "keymount.isExpanded" -}}
+{{- if regexMatch "[$][(][A-Za-z_]" . }}true{{ end -}}
+{{- end -}}
+
+{{/* Refuses a cloud that the program does not know. Takes (list PATH NAME), and names of clouds beside those with built-in endpoints. */}}
+{{- define "keymount.checkCloud" -}}
+{{- $name := index . 1 -}}
+{{- $clouds := concat (list "AzurePublicCloud" "AzureUSGovernmentCloud" "AzureChinaCloud" "AzureGermanCloud") (slice . 2) -}}
+{{- $known := concat $clouds (list "AzureCloud" "AzureUSGovernment") | join "," | lower | splitList "," -}}
+{{- if not (or (has (lower $name) $known) (include "keymount.isExpanded" $name)) -}}
+{{- fail (printf "%s: found %q, expected one of %s" (first .) $name (join ", " $clouds)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Whether the program takes the value: true or empty. Takes (list FORM TEXT). */}}

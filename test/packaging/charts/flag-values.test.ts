@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { cloudNames, findCloud, stackCloud } from '#azure/identity'
 import type { FlagSpec } from '#lib/flags'
 import { daemonFlags } from '../../../scripts/daemon-flags.ts'
 import { chartDirectory, type Manifest, needsHelm, template } from './helm.ts'
@@ -152,6 +153,19 @@ test('what the chart finds in a flag is shown with what would be right', needsHe
       { sync: { enabled: true, rotationPollInterval: 5 }, linux: { image: { tag: 'next' } } },
       'sync.rotationPollInterval: found "5"',
     ],
+    [{ linux: { driver: { extraArgs: ['--vv=$(LEVEL)'] } } }, 'expected a flag of the program driver'],
+    [
+      { ...everything, events: { ...everything.events, watchVaults: [{ vault: 'shop', interval: '4s999ms' }] } },
+      'events.watchVaults[0].interval: found "4s999ms", expected 5s or more, such as 15s',
+    ],
+    [
+      { ...everything, events: { ...everything.events, cloud: 'AzureStackCloud' } },
+      'events.cloud: found "AzureStackCloud", expected one of AzurePublicCloud, ',
+    ],
+    [
+      { webhook: { ...everything.webhook, azureEnvironment: 'Mars' } },
+      'webhook.azureEnvironment: found "Mars", expected one of AzurePublicCloud, ',
+    ],
   ]
   await Promise.all(
     rows.map(([values, message]) =>
@@ -164,4 +178,17 @@ test('what the chart finds in a flag is shown with what would be right', needsHe
   await template({
     linux: { provider: { extraArgs: ['--serve-stale-max=1.5h', '--object-name-labels=HASHED', '-v=+5'] } },
   })
+  await template({ linux: { driver: { extraArgs: ['-v=$(LEVEL)'] } } })
+})
+
+test('the chart takes each cloud that the programs take, in any case', needsHelm, async () => {
+  const builtIn = [...cloudNames, 'AzureCloud', 'AzureUSGovernment'].filter((name) => findCloud(name) !== undefined)
+  assert.ok(builtIn.length > 4)
+  const valuesOf = (environment: string, cloud: string) => ({
+    webhook: { ...everything.webhook, azureEnvironment: environment },
+    events: { ...everything.events, cloud, watchVaults: [{ vault: 'shop', interval: '5s' }] },
+  })
+  await template(valuesOf('$(CLOUD)', ''))
+  await template(valuesOf(stackCloud, '$(CLOUD)'))
+  for (const name of builtIn) await template(valuesOf(name.toUpperCase(), name.toLowerCase()))
 })
