@@ -29,7 +29,7 @@ function clusterOf(...pods: Pod[]): { kube: KubeClient; asked: string[] } {
   return { kube: { list, raw } as unknown as KubeClient, asked }
 }
 
-test('a pod with the label of the operator in another namespace than the drivers is no operator, even where it is the only one', async () => {
+test('a pod with the label of the operator in another namespace than the drivers does not count, even where it is the only one', async () => {
   const { kube, asked } = clusterOf(driver, operatorIn('tenant'))
   const { pods, figures, ignored, unanswered } = await readStatus(kube)
   assert.deepEqual(pods, { value: [] })
