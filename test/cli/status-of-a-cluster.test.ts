@@ -57,4 +57,17 @@ test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab
     assert.deepEqual([code, stdout], [1, ''])
     assert.match(stderr, /127\.0\.0\.1:\d+ is unreachable|unreachable/)
   })
+  await t.test('doctor of such a cluster ends with 2 and one message, with the command that starts a lab', async () => {
+    for (const words of [['doctor'], ['doctor', 'pod/web'], ['doctor', 'secretsync/web']]) {
+      const { code, stdout, stderr } = await runCli(words, env)
+      assert.deepEqual([code, stdout], [2, ''], words.join(' '))
+      assert.equal(stderr.match(/is unreachable/g)?.length, 1, stderr)
+      assert.doesNotMatch(stderr, /keymount up/)
+    }
+    const root = temporaryDirectory(t)
+    copyFileSync(cluster.kubeconfig, join(root, 'kubeconfig'))
+    const ofLab = await runCli(['doctor'], { KEYMOUNT_HOME: root, KUBECONFIG: join(root, 'kubeconfig') })
+    assert.equal(ofLab.code, 2)
+    assert.match(ofLab.stderr, /start the lab: keymount up/)
+  })
 })

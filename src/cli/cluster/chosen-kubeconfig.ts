@@ -25,3 +25,13 @@ export function chosenKubeconfig({ kubeconfig, home: named }: ClusterOption, wor
     fix: ['name one: --kubeconfig FILE', `or start the lab: keymount up${home.option}`],
   })
 }
+
+/** The same; undefined if there is none. */
+export function kubeconfigIfAny(options: ClusterOption, world: CliWorld): string | undefined {
+  try {
+    return chosenKubeconfig(options, world)
+  } catch (error) {
+    if (error instanceof CliError) return undefined
+    throw error
+  }
+}

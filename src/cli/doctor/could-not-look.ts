@@ -1,9 +1,16 @@
-import { KubeError } from '#kubernetes/client'
+import { type KubeClient, KubeError } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import { CliError } from '#terminal'
 
-/** Runs the examination; what keeps it from looking at all ends with exit status 2, apart from what it finds. */
-export async function asCouldNotLook<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+/**
+ * Runs the examination; what keeps it from looking at all ends with exit status 2, apart from what it finds.
+ *
+ * @param fixes what makes the cluster answer, first
+ */
+export async function asCouldNotLook<T>(
+  { signal, fixes }: { signal: AbortSignal; fixes: readonly string[] },
+  run: () => Promise<T>,
+): Promise<T> {
   try {
     return await run()
   } catch (cause) {
@@ -16,7 +23,7 @@ export async function asCouldNotLook<T>(signal: AbortSignal, run: () => Promise<
     const fix =
       cause.status === 403
         ? ['print the rights that it needs: keymount doctor --rbac']
-        : ['check --kubeconfig and the cluster']
+        : [...fixes, 'check --kubeconfig and the cluster']
     throw new CliError({
       what: 'The cluster could not be examined',
       why: errorMessage(cause),
@@ -24,5 +31,16 @@ export async function asCouldNotLook<T>(signal: AbortSignal, run: () => Promise<
       code: 'usage',
       cause,
     })
+  }
+}
+
+/** Rejects with a {@link KubeError} if the API server gives no answers, or none to this user: each step would say the same. */
+export async function requireAnswers(kube: KubeClient): Promise<void> {
+  try {
+    await kube.raw({ method: 'GET', path: '/version' })
+  } catch (error) {
+    // A server that refuses or lacks this path answers.
+    const isAnswer = error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 401
+    if (!isAnswer) throw error
   }
 }

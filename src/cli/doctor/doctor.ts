@@ -1,11 +1,13 @@
+import { chosenHome } from '#lab/home'
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
-import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
+import { chosenKubeconfig, kubeconfigIfAny } from '../cluster/chosen-kubeconfig.ts'
+import { isOfLab } from '../cluster/is-of-lab.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
 import { parseAzureFlags } from '../identity/azure-flags.ts'
 import { openAzure } from '../identity/azure-session.ts'
 import type { AzureFlags } from '../identity/sign-in-options.ts'
 import type { ClusterOption } from '../options.ts'
-import { asCouldNotLook } from './could-not-look.ts'
+import { asCouldNotLook, requireAnswers } from './could-not-look.ts'
 import type { AzureAccess } from './examine-pod.ts'
 import { examineTarget } from './examine-target.ts'
 import { printReport } from './print-steps.ts'
@@ -39,7 +41,7 @@ const requestMs = 10_000
 export async function doctor(command: DoctorCommand): Promise<number> {
   const { world, json } = command
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
-  const report = await asCouldNotLook(world.signal, () =>
+  const report = await asCouldNotLook({ signal: world.signal, fixes: startOfLab(command) }, () =>
     terminal.wait(`examining ${command.target ?? 'the cluster'}`, () => examine(command)),
   )
   const { title: _, notes, ...rest } = report
@@ -48,18 +50,27 @@ export async function doctor(command: DoctorCommand): Promise<number> {
   return report.steps.some(({ state }) => state === 'fail') ? exitCodes.failed : exitCodes.ok
 }
 
+/** The command that starts the lab, where its cluster is the one that is examined. */
+function startOfLab({ cluster, world }: DoctorCommand): string[] {
+  const home = chosenHome(world, cluster.home)
+  const kubeconfig = kubeconfigIfAny(cluster, world)
+  return kubeconfig !== undefined && isOfLab(kubeconfig, home) ? [`start the lab: keymount up${home.option}`] : []
+}
+
 async function examine(command: DoctorCommand): Promise<DoctorReport> {
   const { cluster, world } = command
   const target = parseTarget(command.target)
   const kubeconfig = chosenKubeconfig(cluster, world)
   return withCluster({ ...cluster, kubeconfig }, world, async ({ kube, config }) => {
+    const limited = withDeadlines(kube, { timeoutMs: requestMs, signal: world.signal })
+    await requireAnswers(limited)
     const azure = await accessOf(command, config.ca)
     try {
       return await examineTarget({
         target,
         namespace: command.namespace ?? config.namespace,
         givenNamespace: command.namespace,
-        kube: withDeadlines(kube, { timeoutMs: requestMs, signal: world.signal }),
+        kube: limited,
         azure,
         probe: command.probe,
         packageRoot: world.packageRoot,

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { createKubeClient, type KubeClient } from '#kubernetes/client'
 import {
   anyClusterStatus,
@@ -10,10 +9,11 @@ import {
   readKubeconfig,
 } from '#lab/home'
 import { formatDuration, wrapText } from '#lib/formats'
-import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { attempt } from '../answer.ts'
-import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
+import { chosenKubeconfig, kubeconfigIfAny } from '../cluster/chosen-kubeconfig.ts'
 import { failureText } from '../cluster/failure-text.ts'
+import { isOfLab } from '../cluster/is-of-lab.ts'
 import type { ClusterOption } from '../options.ts'
 import { loadObjects } from '../status/load-objects.ts'
 import { printFormat, type StatusFormat } from '../status/print-format.ts'
@@ -75,29 +75,16 @@ async function gather(options: ClusterOption, world: CliWorld, home: LabHome): P
 /** The kubeconfig that is chosen, where its cluster is not that of the lab. With `--home` alone, only the lab is meant. */
 function otherCluster({ home, kubeconfig }: ClusterOption, lab: LabStatus, world: CliWorld): string | undefined {
   if (kubeconfig === undefined && home !== undefined) return undefined
-  const chosen = attemptNow(() => chosenKubeconfig({ home, kubeconfig }, world))
+  const chosen = kubeconfigIfAny({ home, kubeconfig }, world)
   if (chosen === undefined) return undefined
   const isNamed = kubeconfig !== undefined || (world.env.KUBECONFIG ?? '') !== ''
   // The usual kubeconfig counts only where there is no lab.
   if (!isNamed && lab.state !== 'down') return undefined
   // After `keymount down`, KUBECONFIG may still be that of the lab.
-  if (kubeconfig === undefined && lab.cluster === null && isInside(chosen, lab.home)) return undefined
+  if (kubeconfig === undefined && lab.cluster === null && isOfLab(chosen, { root: lab.home })) return undefined
   return readKubeconfig(chosen, world.env).server.replace(/\/$/, '') === lab.cluster?.server.replace(/\/$/, '')
     ? undefined
     : chosen
-}
-
-function attemptNow<T>(work: () => T): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof CliError) return undefined
-    throw error
-  }
-}
-
-function isInside(path: string, directory: string): boolean {
-  return resolve(path).startsWith(`${resolve(directory)}/`)
 }
 
 async function withKube<T>(path: string, world: CliWorld, work: (kube: KubeClient) => Promise<T>): Promise<T> {
