@@ -41,6 +41,32 @@ test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab
     assert.deepEqual([json.state, json.kubeconfig, json.cluster.pods.length], ['down', cluster.kubeconfig, 1])
   })
 
+  await t.test('a Deployment of Keymount without a ready pod, in status, doctor and events status', async () => {
+    const kube = kubeClientOf(t, cluster.kubeconfig)
+    const labels = { app: 'keymount-operator', 'app.kubernetes.io/name': 'keymount' }
+    await kube.create(resources.deployments, {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { namespace: 'secrets', name: 'keymount-operator', labels },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'o', image: 'i' }] } },
+      },
+    })
+    const { code, stdout } = await runCli(['status'], env)
+    assert.equal(code, 1, stdout)
+    assert.match(stdout, /✗ deployment keymount-operator: scaled to 0\n +kubectl describe deployment keymount-operator/)
+    const doctor = JSON.parse((await runCli(['doctor', '-o', 'json'], env)).stdout)
+    const { state, found, fix } = doctor.steps.find(({ id }: { id: string }) => id === 'K2')
+    assert.equal(state, 'fail')
+    assert.match(found, /Deployment secrets\/keymount-operator: scaled to 0/)
+    assert.ok(fix.includes('kubectl scale deployment/keymount-operator --replicas 1 --namespace secrets'), fix.join())
+    const events = await runCli(['events', 'status'], env)
+    assert.equal(events.code, 1)
+    assert.match(events.stdout, /no operator runs: Deployment secrets\/keymount-operator: scaled to 0/)
+  })
+
   await t.test('a kubeconfig that a lab left behind is that of the lab, which is down', async () => {
     const left = join(temporaryDirectory(t), 'kubeconfig')
     copyFileSync(cluster.kubeconfig, left)

@@ -7,7 +7,7 @@ import {
   resources,
   type SecretSync,
 } from '#kubernetes/client'
-import { driverName } from '#lab/home'
+import { driverName, productDeployment } from '#lab/home'
 import { forEachLimited } from '#lib/async'
 import { codesIn } from '#product/error-catalogue'
 
@@ -20,10 +20,11 @@ import { chartInstallCommand } from '../identity/doctor/installation.ts'
 import { controllerOf } from '../identity/workload-owner.ts'
 import { lacksVariables } from './env-webhook.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
+import { judgeDeployments } from './judge/judge-deployments.ts'
 import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
-import { gatherNode, gatherProduct } from './product-facts.ts'
+import { gatherDeployments, gatherNode, gatherProduct } from './product-facts.ts'
 import { timeOf } from './reports.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf } from './step.ts'
 
@@ -53,6 +54,7 @@ export async function examineCluster(
       list(() => kube.list(resources.secretSyncs, { namespace })),
       attempt(() => podsWithoutVariables(kube, namespace)),
     ])
+  const deployments = await gatherDeployments(kube, product)
   const installCommand = chartInstallCommand(installation, packageRoot)
   const facts =
     'why' in nodes
@@ -61,13 +63,16 @@ export async function examineCluster(
   const times = { nowMs: Date.now() + (kube.clockOffsetMs() ?? 0), quietMs: quietMsOf(driver) }
   const observed: Observed = {
     K1: judgeCsiDriver(driver, installCommand),
-    K2: observe(facts, (all) => {
-      const wrong = all.flatMap((one) => judgeNode(one, installCommand).filter(({ state }) => state === 'fail'))
-      return [
-        ...wrong.slice(0, mostNamed),
-        fine(`driver and provider run on ${all.length - wrong.length} of ${all.length} nodes`),
-      ]
-    }),
+    K2: [
+      ...observe(deployments, (all) => judgeDeployments(all.map(productDeployment))),
+      ...observe(facts, (all) => {
+        const wrong = all.flatMap((one) => judgeNode(one, installCommand).filter(({ state }) => state === 'fail'))
+        return [
+          ...wrong.slice(0, mostNamed),
+          fine(`driver and provider run on ${all.length - wrong.length} of ${all.length} nodes`),
+        ]
+      }),
+    ],
     K3: observe(pods, (all) => judgePending(all, 'value' in events ? events.value : [])),
     K4: observe(classes, (all) => {
       const wrong = all.flatMap((object) =>

@@ -1,20 +1,29 @@
 import { checkClass } from '#azure/class'
-import { type KubeClient, type KubeObject, resources, type SecretSync } from '#kubernetes/client'
+import {
+  type KubeClient,
+  type KubeObject,
+  type Pod,
+  resources,
+  type SecretSync,
+  type UntypedObject,
+} from '#kubernetes/client'
+import { productDeployment } from '#lab/home'
 import { codesIn } from '#product/error-catalogue'
 
 import { commandLine } from '#terminal'
-import { attempt } from '../answer.ts'
+import { type Answer, attempt } from '../answer.ts'
 import { findObject } from '../cluster/find-object.ts'
 import { noSuchObject } from '../cluster/no-such-object.ts'
 import { classFinding } from '../identity/doctor/check-class.ts'
 import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
-import { chartInstallCommand } from '../identity/doctor/installation.ts'
+import { chartInstallCommand, type Installation } from '../identity/doctor/installation.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
+import { judgeDeployments } from './judge/judge-deployments.ts'
 import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
 import type { PodRef } from './pod-facts.ts'
-import { gatherNode, isReady } from './product-facts.ts'
+import { gatherDeployments, gatherNode, gatherProduct, isReady } from './product-facts.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf, type StepId } from './step.ts'
 import { stepOfCode } from './step-of-code.ts'
 
@@ -61,13 +70,13 @@ export async function examineSecretSync(kube: KubeClient, ref: PodRef): Promise<
     throw await noSuchObject(kube, { resource: resources.secretSyncs, noun: 'SecretSync', ...ref })
   const { namespace } = ref
   const { secretProviderClassName: className, serviceAccountName } = sync.spec
-  const [controllers, object, account] = await Promise.all([
-    attempt(async () => (await kube.list(resources.pods, { labelSelector: controllerLabel })).items),
+  const [controller, object, account] = await Promise.all([
+    gatherController(kube),
     attempt(() => findObject(kube, resources.secretProviderClasses, { namespace, name: className })),
     attempt(() => findObject(kube, resources.serviceAccounts, { namespace, name: serviceAccountName })),
   ])
   const observed: Observed = {
-    K2: [judgeController(controllers)],
+    K2: judgeController(controller),
     K4:
       'why' in object
         ? [notKnown(object.why)]
@@ -83,15 +92,38 @@ export async function examineSecretSync(kube: KubeClient, ref: PodRef): Promise<
   return withCondition(observed, sync)
 }
 
-/** The selector of the chart's Deployment, which is upstream's. */
+/** Names and labels are upstream's. */
+const controllerName = 'secrets-store-sync-controller-manager'
 const controllerLabel = 'control-plane=controller-manager,secrets-store.io/system=true'
 
-function judgeController(pods: Awaited<ReturnType<typeof attempt<Parameters<typeof isReady>[0][]>>>): Observation {
-  if ('why' in pods) return notKnown(pods.why)
-  if (pods.value.some(isReady)) return fine('the sync controller runs')
-  return fail('provider-missing', 'no pod of the sync controller is ready', [
-    'helm upgrade keymount charts/keymount --namespace kube-system --reuse-values --set sync.enabled=true',
+interface Controller {
+  pods: Answer<readonly Pod[]>
+  deployments: Answer<readonly UntypedObject[]>
+  installation: Installation
+}
+
+async function gatherController(kube: KubeClient): Promise<Controller> {
+  const [pods, product, { installation }] = await Promise.all([
+    attempt(async () => (await kube.list(resources.pods, { labelSelector: controllerLabel })).items),
+    gatherProduct(kube),
+    gatherInstallation(kube),
   ])
+  return { pods, deployments: await gatherDeployments(kube, product), installation }
+}
+
+function judgeController({ pods, deployments, installation }: Controller): Observation[] {
+  if ('why' in pods) return [notKnown(pods.why)]
+  if (pods.value.some(isReady)) return [fine('the sync controller runs')]
+  const all = 'value' in deployments ? deployments.value : []
+  const found = all.find(({ metadata }) => metadata.name === controllerName)
+  if (found !== undefined) return judgeDeployments([{ ...productDeployment(found), ready: 0 }])
+  const isLab = installation.kind === 'managed' && installation.isLab
+  const values = '--reset-then-reuse-values --set sync.enabled=true'
+  return [
+    fail('provider-missing', 'the sync controller is not installed', [
+      isLab ? 'keymount up --sync' : `helm upgrade keymount charts/keymount --namespace kube-system ${values}`,
+    ]),
+  ]
 }
 
 function judgeClass(object: Parameters<typeof classFinding>[1]): Observation[] {

@@ -59,7 +59,7 @@ export async function gatherPod({ kube, signal, product }: Gathering, ref: PodRe
   const { pod } = cluster
   const { nodeName = '' } = pod.spec
   const [node, events, statuses, secrets, elsewhere, restart, operatorEvents, envWebhook] = await Promise.all([
-    nodeName === '' ? undefined : gatherNode(kube, nodeName, product),
+    nodeName === '' ? undefined : gatherNode(kube, nodeName, product).then((found) => ({ ...found, isOfPod: true })),
     attempt(() => eventsOf(kube, ref)),
     attempt(() => statusesOf(kube, ref)),
     gatherSecrets(kube, cluster),

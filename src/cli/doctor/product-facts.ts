@@ -7,7 +7,9 @@ import {
   type Node,
   type Pod,
   resources,
+  type UntypedObject,
 } from '#kubernetes/client'
+import { ofProduct, productLabel } from '#lab/home'
 import { listOf, valueAt } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
 import { findObject } from '../cluster/find-object.ts'
@@ -20,6 +22,8 @@ export interface NodeFacts {
   /** Of driver and provider, on this node. */
   pods: Answer<readonly Pod[]>
   daemonSets: Answer<readonly DaemonSet[]>
+  /** Whether it is the node of a pod that is examined, which uses one driver of several. */
+  isOfPod?: boolean | undefined
   /** The last line of the log of containers that are not ready, by `POD/CONTAINER`. */
   logs: ReadonlyMap<string, string>
 }
@@ -53,11 +57,26 @@ export function isOfNode({ spec }: Pod): boolean {
   return hasDirectory || valueAt(spec, 'securityContext', 'windowsOptions', 'hostProcess') === true
 }
 
+export function namespacesOf(pods: readonly Pod[]): ReadonlySet<string | undefined> {
+  return new Set(pods.map(({ metadata }) => metadata.namespace))
+}
+
 /** The objects that are in a namespace with pods of driver or provider; all where there is none. */
 export function besidePods<T extends KubeObject>(objects: readonly T[], pods: readonly Pod[]): readonly T[] {
-  const namespaces = new Set(pods.map(({ metadata }) => metadata.namespace))
+  const namespaces = namespacesOf(pods)
   const beside = objects.filter(({ metadata }) => namespaces.has(metadata.namespace))
   return beside.length === 0 ? objects : beside
+}
+
+/** Deployments of Keymount, beside the pods of driver and provider. */
+export async function gatherDeployments(
+  kube: KubeClient,
+  { pods }: Pick<ProductFacts, 'pods'>,
+): Promise<Answer<readonly UntypedObject[]>> {
+  return attempt(async () => {
+    const { items } = await kube.list(resources.deployments, { labelSelector: productLabel })
+    return ofProduct(items, namespacesOf('value' in pods ? pods.value : []))
+  })
 }
 
 export async function gatherNode(kube: KubeClient, name: string, product?: ProductFacts): Promise<NodeFacts> {

@@ -16,6 +16,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'csidriver-pod-info-off': 'K1',
   'csidriver-republish-off': 'K1',
   'deadline-exceeded': 'V1',
+  'deployment-not-ready': 'K2',
   'driver-name-wrong': 'K3',
   'driver-not-on-node': 'K2',
   'driver-not-ready': 'K2',

@@ -7,12 +7,14 @@ import {
   parseClassChange,
   resources,
 } from '#kubernetes/client'
+import { productDeployment } from '#lab/home'
 import { timestamp } from '#lib'
 import { formatDuration } from '#lib/formats'
 import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { type Answer, attempt } from '../answer.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
-import { gatherProduct } from '../doctor/product-facts.ts'
+import { notReadyText } from '../doctor/judge/judge-deployments.ts'
+import { gatherDeployments, gatherProduct } from '../doctor/product-facts.ts'
 import type { ClusterOption } from '../options.ts'
 import { type EventsFigures, readFigures } from './read-figures.ts'
 
@@ -54,7 +56,7 @@ export async function eventsStatus({ json, cluster, world }: StatusCommand): Pro
 export async function readStatus(kube: KubeClient): Promise<EventsStatus> {
   const operators = await attempt(() => findOperators(kube))
   const { running, ignored } = 'value' in operators ? operators.value : { running: [], ignored: [] }
-  const figures = await attempt(() => figuresOf(kube, running))
+  const figures = await attempt(async () => (running.length === 0 ? noOperator(kube) : figuresOf(kube, running)))
   const answered = new Set('value' in figures ? figures.value.sources.map(({ name }) => name) : [])
   return {
     pods: 'value' in operators ? { value: running.map(objectKey) } : operators,
@@ -108,9 +110,16 @@ function metricsPortOf(pod: Pod): number {
   return port === undefined ? defaultMetricsPort : Number(port)
 }
 
+/** Rejects with what keeps the operator from running: its Deployment has no pod, or there is none. */
+async function noOperator(kube: KubeClient): Promise<never> {
+  const deployments = await gatherDeployments(kube, await gatherProduct(kube))
+  const all = 'value' in deployments ? deployments.value : []
+  const found = all.find(({ metadata }) => metadata.name === 'keymount-operator')
+  const why = found === undefined ? 'set events.enabled of the chart' : notReadyText(productDeployment(found))
+  throw new Error(`no operator runs: ${why}`)
+}
+
 async function figuresOf(kube: KubeClient, pods: readonly Pod[]): Promise<EventsFigures> {
-  const [first] = pods
-  if (first === undefined) throw new Error('no operator runs: set events.enabled of the chart')
   const all = await Promise.all(
     pods.map(async (pod) => {
       const { namespace = '', name = '' } = pod.metadata

@@ -3,13 +3,15 @@ import {
   anyClusterStatus,
   type ClusterStatus,
   chosenHome,
+  isDown,
   type LabHome,
   type LabStatus,
   labStatus,
+  readinessOf,
   readKubeconfig,
 } from '#lab/home'
 import { formatDuration, wrapText } from '#lib/formats'
-import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { type CliWorld, commandLine, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { attempt } from '../answer.ts'
 import { chosenKubeconfig, kubeconfigIfAny } from '../cluster/chosen-kubeconfig.ts'
 import { failureText } from '../cluster/failure-text.ts'
@@ -124,7 +126,9 @@ function failingVolumes(cluster: ClusterStatus | null) {
 }
 
 function hasTrouble(cluster: ClusterStatus | null): boolean {
-  return cluster?.volumes.some(({ failure, staleSince }) => failure !== null || staleSince !== null) ?? false
+  if (cluster === null) return false
+  const { volumes, deployments } = cluster
+  return volumes.some(({ failure, staleSince }) => failure !== null || staleSince !== null) || deployments.some(isDown)
 }
 
 function print({ lab, other, cluster, waiting }: Gathered, home: LabHome, terminal: Terminal): void {
@@ -162,12 +166,19 @@ function printLab(found: LabStatus, terminal: Terminal): void {
   }
 }
 
-function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, style }: Terminal): void {
+function printProduct({ server, pods, deployments, registeredOn }: ClusterStatus, { line, style }: Terminal): void {
   line(`\nKeymount in ${server}, registered on ${registeredOn.join(', ') || 'no node'}`)
   for (const { name, node, phase, ready, restarts, problem } of pods) {
     const mark = ready ? style.good('✓') : style.bad('✗')
     const trouble = problem === undefined ? '' : `, ${problem}`
     line(`  ${mark} ${name} on ${node}: ${phase}, ${countOf(restarts, 'restart')}${trouble}`)
+  }
+  for (const deployment of deployments) {
+    const { ready, wanted, name, namespace } = deployment
+    const mark = isDown(deployment) ? style.bad('✗') : ready < wanted ? style.bad('!') : style.good('✓')
+    line(`  ${mark} deployment ${name}: ${readinessOf(deployment)}`)
+    if (isDown(deployment))
+      line(`      ${style.command(commandLine('kubectl', 'describe', 'deployment', name, '--namespace', namespace))}`)
   }
 }
 

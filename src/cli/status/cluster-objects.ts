@@ -7,6 +7,7 @@ import type {
   Pod,
   SecretProviderClass,
   SecretProviderClassPodStatus,
+  UntypedObject,
 } from '#kubernetes/client'
 import type { ClassProblem, ClassRow, VolumeRow } from './rows.ts'
 
@@ -27,6 +28,8 @@ export interface ClusterObjects {
   /** Of driver and provider. */
   productPods: Map<string, Pod>
   daemonSets: Map<string, DaemonSet>
+  /** Of operator, sync controller, webhook and MIC. */
+  deployments: Map<string, UntypedObject>
   events: Map<string, KubeEvent>
 }
 
@@ -117,6 +120,7 @@ export function emptyObjects(): ClusterObjects {
     csiDrivers: new Map(),
     productPods: new Map(),
     daemonSets: new Map(),
+    deployments: new Map(),
     events: new Map(),
   }
 }

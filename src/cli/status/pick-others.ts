@@ -8,6 +8,7 @@ import type {
   Node,
   Pod,
   SecretSync,
+  UntypedObject,
 } from '#kubernetes/client'
 import { listOf, recordOf, stringOf } from '#lib/formats'
 import { isOfNode } from '../doctor/product-facts.ts'
@@ -105,6 +106,12 @@ export function pickProductPod(pod: Pod): Pod | undefined {
 
 export function pickDaemonSet({ apiVersion, kind, metadata, spec }: DaemonSet): DaemonSet {
   return { apiVersion, kind, metadata: { ...named(metadata), labels: metadata.labels ?? {} }, spec }
+}
+
+export function pickDeployment({ apiVersion, kind, metadata, spec, status }: UntypedObject): UntypedObject {
+  const replicas = recordOf(spec)?.replicas
+  const readyReplicas = recordOf(status)?.readyReplicas
+  return { apiVersion, kind, metadata: named(metadata), spec: { replicas }, status: { readyReplicas } }
 }
 
 /** Undefined for an event that is not about secrets. */

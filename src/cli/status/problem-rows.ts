@@ -1,7 +1,9 @@
-import { driverName } from '#lab/home'
+import { driverName, ofProduct, productDeployment } from '#lab/home'
 import { type AnyCode, explanations, isCode } from '#product/error-catalogue'
 import { commandLine } from '#terminal'
 import { judgeCsiDriver } from '../doctor/judge/judge-csi-driver.ts'
+import { judgeDeployments } from '../doctor/judge/judge-deployments.ts'
+import { namespacesOf } from '../doctor/product-facts.ts'
 import type { Observation } from '../doctor/step.ts'
 import { cleanCommands, cleanText } from './clean-text.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
@@ -36,6 +38,7 @@ export function problemRows(objects: ClusterObjects, judged: Judged): ProblemRow
   const found = [
     ...ofDriver(objects, judged),
     ...ofNodes(judged.nodes),
+    ...ofDeployments(objects),
     ...ofClasses(objects, judged.volumes),
     ...ofVolumes(judged.volumes),
     ...ofSecrets(judged.secrets),
@@ -49,7 +52,7 @@ export function problemRows(objects: ClusterObjects, judged: Judged): ProblemRow
 function rowOf(key: string, group: readonly Found[]): ProblemRow {
   const [first] = group as [Found]
   const { code, isWarning, where, namespace, text } = first
-  const affected = group.flatMap((one) => one.affected)
+  const affected = [...new Set(group.flatMap((one) => one.affected))]
   const since = group
     .flatMap((one) => one.since ?? [])
     .toSorted()
@@ -84,6 +87,15 @@ function ofDriver({ csiDrivers }: ClusterObjects, { installCommand, knowsDriver 
 function ofNodes(nodes: readonly JudgedNode[]): Found[] {
   // A DaemonSet that is missing everywhere is one problem, not one for each node.
   return nodes.flatMap(({ row, observations }) => fromObservations(observations, 'nodes', [`node/${row.node}`]))
+}
+
+/** As a pod with the labels of the driver hides nothing, a Deployment in a namespace of a user is not one of Keymount. */
+function ofDeployments({ deployments, productPods }: ClusterObjects): Found[] {
+  return ofProduct([...deployments.values()], namespacesOf([...productPods.values()])).flatMap((object) => {
+    const deployment = productDeployment(object)
+    const { namespace, name } = deployment
+    return fromObservations(judgeDeployments([deployment]), `deployment/${name}`, [`deployment/${namespace}/${name}`])
+  })
 }
 
 function fromObservations(observations: readonly Observation[], where: string, affected: readonly string[]): Found[] {
@@ -124,7 +136,8 @@ function ofVolumes(volumes: readonly VolumeRow[]): Found[] {
 function ofSecrets(secrets: readonly SecretRow[]): Found[] {
   return secrets.flatMap(({ state, namespace, secret, source, message, fix, lastWritten }) => {
     if (state !== 'not ready' && state !== 'behind') return []
-    const code: AnyCode = state === 'behind' ? 'secret-behind' : 'secret-sync-not-ready'
+    const ofDriver: AnyCode = lastWritten === null ? 'secret-not-written' : 'secret-behind'
+    const code: AnyCode = state === 'behind' ? ofDriver : 'secret-sync-not-ready'
     const where = source === 'SecretSync' ? `secretsync/${secret}` : `secret/${secret}`
     const isWarning = state === 'behind'
     return [

@@ -93,7 +93,7 @@ export interface ClassProblem {
 }
 
 export interface SecretRow extends RowBase {
-  /** `behind`: the files are newer than the Secret; `pending`: not written yet. */
+  /** `behind`: the files are newer than the Secret, or it was never written; `pending`: no pod mounts the class yet. */
   state: 'ready' | 'not ready' | 'behind' | 'pending'
   namespace: string
   secret: string

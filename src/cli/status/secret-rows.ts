@@ -53,6 +53,7 @@ function ofClass(facts: ClassFacts, mounts: readonly Mount[], objects: ClusterOb
     .map(({ workload }) => workload)
   return facts.secrets.map(({ name, type, keys }) => {
     const state = stateOf(name, mounts)
+    const isWritten = state !== 'behind' || mounts.some(({ object }) => isMirrored(object))
     return {
       key: `class/${namespace}/${className}/${name}`,
       state,
@@ -63,9 +64,9 @@ function ofClass(facts: ClassFacts, mounts: readonly Mount[], objects: ClusterOb
       source: 'secretObjects',
       class: className,
       keys,
-      lastWritten: lastChange(mounts),
+      lastWritten: isWritten ? lastChange(mounts) : null,
       restarts: restarts.slice(0, 20),
-      message: messages[state] ?? null,
+      message: isWritten ? (messages[state] ?? null) : neverWritten,
       fix:
         state === 'behind'
           ? cleanCommands([commandLine('keymount', 'doctor', `class/${className}`, '-n', namespace)])
@@ -77,6 +78,13 @@ function ofClass(facts: ClassFacts, mounts: readonly Mount[], objects: ClusterOb
 const messages: Partial<Record<SecretRow['state'], string>> = {
   behind: 'the files of the class are newer than the Secret',
   pending: 'written as soon as a pod mounts the class',
+}
+
+const neverWritten =
+  'the driver has not written the Secret: it does not exist, or belongs to something else; see syncSecret.enabled of the chart'
+
+function isMirrored({ metadata }: Mount['object']): boolean {
+  return metadata.annotations?.[statusAnnotations.mirroredFor] !== undefined
 }
 
 function isUsedBy(

@@ -1,4 +1,5 @@
 import { type KubeObject, objectKey, type Resource, resources, type Selectors } from '#kubernetes/client'
+import { productLabel } from '#lab/home'
 import { driverApp, providerApp } from '../doctor/product-facts.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
 import { pickClass } from './pick-class.ts'
@@ -7,6 +8,7 @@ import {
   pickCsiDriver,
   pickCsiNode,
   pickDaemonSet,
+  pickDeployment,
   pickEvent,
   pickNode,
   pickProductPod,
@@ -100,10 +102,15 @@ export const sources: readonly Source[] = [
     views: ['classes', ...ofNodes],
   }),
   source('daemonSets', resources.daemonSets, pickDaemonSet, { noun: 'their DaemonSets', ...product }),
+  source('deployments', resources.deployments, pickDeployment, {
+    noun: 'Deployments of Keymount',
+    views: ['problems'],
+    labelSelector: productLabel,
+  }),
   source('events', resources.events, pickEvent, { noun: 'events', views: [...notObjects, 'events'] }),
 ]
 
 /** Whether a source is of the whole cluster: its objects are not in a namespace, or in that of the installation. */
 export function isClusterWide({ resource, map }: Source): boolean {
-  return !resource.namespaced || map === 'productPods' || map === 'daemonSets'
+  return !resource.namespaced || map === 'productPods' || map === 'daemonSets' || map === 'deployments'
 }

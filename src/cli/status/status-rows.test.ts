@@ -233,6 +233,67 @@ test('pods of one Deployment are compared, and a pod that waits has a row with w
   assert.deepEqual(problem?.fix, ['keymount doctor pod/c -n shop', 'keymount explain vault-forbidden'])
 })
 
+test('a pod with three volumes that fail for one reason is affected once', () => {
+  const failure = { [statusAnnotations.lastFailure]: '[vault-forbidden] no right' }
+  const mounts = [1, 2, 3].map((i) => {
+    const one = mount('a', failure)
+    return { ...one, metadata: { ...one.metadata, name: `a-${i}` } }
+  })
+  const { problems } = rowsOf(objectsOf(...mounts), context, ['problems'])
+  const found = problems.find(({ code }) => code === 'vault-forbidden')
+  assert.deepEqual([found?.affected, found?.affectedCount], [['pod/a'], 1])
+})
+
+test('a Secret that was never written is not behind its files', () => {
+  const wanted = classOf({}, { secretObjects: [{ secretName: 'db', type: 'Opaque', data: [] }] })
+  const asked = { [statusAnnotations.secrets]: 'db' }
+  const found = (annotations: Record<string, string>) => {
+    const rows = rowsOf(objectsOf(wanted, mount('a', annotations)), context, ['secrets', 'problems'])
+    const problem = rows.problems.find(({ where }) => where === 'secret/db')
+    return [rows.secrets[0]?.lastWritten === null, problem?.code, problem?.text.slice(0, 37)]
+  }
+  assert.deepEqual(found(asked), [true, 'secret-not-written', 'the driver has not written the Secret'])
+  const older = { ...asked, [statusAnnotations.mirroredFor]: 'older' }
+  assert.deepEqual(found(older), [false, 'secret-behind', 'the files of the class are newer than'])
+})
+
+test('a Deployment of Keymount without a ready pod is a problem; one in a namespace of a user is not one of Keymount', () => {
+  const deployment = (namespace: string, replicas: number, readyReplicas: number) => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { namespace, name: 'keymount-operator', labels: { 'app.kubernetes.io/name': 'keymount' } },
+    spec: { replicas },
+    status: { readyReplicas },
+  })
+  const driver = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'kube-system', name: 'driver', labels: { app: 'secrets-store-csi-driver' } },
+    spec: { containers: [], volumes: [{ name: 'kubelet', hostPath: { path: '/var/lib/kubelet' } }] },
+  }
+  const found = (...all: ReturnType<typeof deployment>[]) =>
+    rowsOf(objectsOf(driver, ...all), context, ['problems'])
+      .problems.filter(({ code }) => code === 'deployment-not-ready')
+      .map(({ state, text, fix }) => [state, text, fix[0]])
+  assert.deepEqual(found(deployment('kube-system', 1, 1)), [])
+  assert.deepEqual(found(deployment('shop', 1, 0)), [])
+  assert.deepEqual(found(deployment('kube-system', 1, 0)), [
+    [
+      'error',
+      'Deployment kube-system/keymount-operator: 0 of 1 ready',
+      'kubectl describe deployment keymount-operator --namespace kube-system',
+    ],
+  ])
+  assert.deepEqual(found(deployment('kube-system', 0, 0)), [
+    [
+      'error',
+      'Deployment kube-system/keymount-operator: scaled to 0',
+      'kubectl scale deployment/keymount-operator --replicas 1 --namespace kube-system',
+    ],
+  ])
+  assert.equal(found(deployment('kube-system', 2, 1))[0]?.[0], 'warning')
+})
+
 test('a hundred volumes that fail for one reason are one problem, with their number and the first of their names', () => {
   const failure = {
     [statusAnnotations.lastFailure]: '[vault-forbidden] no right',
@@ -430,9 +491,13 @@ test('ages have one unit, and times to come begin with "in"', () => {
 
 test('the next check is in the future, or has passed and is shown so', () => {
   const next = viewOf('volumes').columns.find(({ id }) => id === 'next')
-  const text = (nextCheck: string) => next?.text({ nextCheck } as never, Date.parse('2026-01-01T12:00:00Z'))
+  const text = (nextCheck: string, more: Partial<VolumeRow> = {}) =>
+    next?.text({ nextCheck, lastCheck: null, ...more } as never, Date.parse('2026-01-01T12:00:00Z'))
   assert.equal(text('2026-01-01T12:05:00Z'), 'in 5m')
   assert.equal(text('2026-01-01T11:59:06Z'), '54s ago')
+  const lastCheck = '2026-01-01T11:57:06Z'
+  assert.equal(text('2026-01-01T11:59:06Z', { lastCheck, state: 'fresh' }), 'in 66s', 'the interval is two minutes')
+  assert.equal(text('2026-01-01T11:59:06Z', { lastCheck, state: 'overdue' }), '54s ago')
 })
 
 test('a problem has its whole text and its commands below its row', () => {

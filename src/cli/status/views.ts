@@ -72,10 +72,18 @@ function time<R>(id: string, title: string, at: (row: R) => string | null, share
   }
 }
 
-/** A time that should be in the future: `in 5m`, or `54s ago` where it has passed. */
-function due(time: string | null, nowMs: number): string {
-  const age = shortAge(time, nowMs)
-  return age === '' || age.startsWith('in ') ? age : `${age} ago`
+/**
+ * The next check: `in 5m`, or `54s ago` where it is overdue. A driver leaves out the records of checks that change nothing: the
+ * interval from the recorded check to its next one gives those that have followed.
+ */
+function nextCheckText({ lastCheck, nextCheck, state }: VolumeRow, nowMs: number): string {
+  const age = shortAge(nextCheck, nowMs)
+  if (nextCheck === null || age === '' || age.startsWith('in ')) return age
+  const recorded = Date.parse(nextCheck)
+  const intervalMs = recorded - Date.parse(lastCheck ?? '')
+  if (state === 'overdue' || state === 'failing' || !(intervalMs > 0)) return `${age} ago`
+  const restMs = intervalMs - ((nowMs - recorded) % intervalMs)
+  return shortAge(new Date(nowMs + Math.max(restMs, 2000)).toISOString(), nowMs)
 }
 
 function text<R>(
@@ -109,7 +117,7 @@ const volumes: View<VolumeRow> = {
     text('version', 'Version', (row) => row.version?.slice(0, 8) ?? '', 9, { kind: 'code', mark: agreement }),
     time('age', 'Age', (row) => row.created, 5),
     time('checked', 'Checked', (row) => row.lastCheck, 7),
-    { ...time<VolumeRow>('next', 'Next', (row) => row.nextCheck, 6), text: (row, nowMs) => due(row.nextCheck, nowMs) },
+    { ...time<VolumeRow>('next', 'Next', (row) => row.nextCheck, 6), text: nextCheckText },
     text('code', 'Code', (row) => row.code ?? '', 14, { kind: 'code' }),
   ],
 }

@@ -18,6 +18,14 @@ export { mountsBelow } from './processes/lab-namespace.ts'
 export { findLocalAzure, findLocalCluster, type LocalAzure } from './processes/lab-programs.ts'
 export { isSameProcessAlive } from './processes/process-identity.ts'
 export { operatorObjects } from './product/operator-objects.ts'
+export {
+  isDown,
+  ofProduct,
+  type ProductDeployment,
+  productDeployment,
+  productLabel,
+  readinessOf,
+} from './product/product-deployments.ts'
 export { driverName } from './product/product-status.ts'
 export type { Session } from './session.ts'
 export { type LabHome, labHome } from './state/lab-home.ts'

@@ -13,7 +13,8 @@ import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
 import { readKubeconfig } from './clusters/read-kubeconfig.ts'
 import { findBackground } from './processes/background.ts'
 import { findLocalAzure, findLocalCluster, type LocalCluster, networkOf } from './processes/lab-programs.ts'
-import { isWorking, type ProductPod, productStatus } from './product/product-status.ts'
+import { type ProductDeployment, productDeployments } from './product/product-deployments.ts'
+import { isWorking, type ProductPod, productNamespace, productStatus } from './product/product-status.ts'
 import type { LabHome } from './state/lab-home.ts'
 import { type LabState, readLabState } from './state/lab-state.ts'
 
@@ -41,6 +42,8 @@ interface LabProcess {
 export interface ClusterStatus {
   server: string
   pods: readonly ProductPod[]
+  /** Operator, sync controller, webhook and MIC, as far as they are installed. */
+  deployments: readonly ProductDeployment[]
   registeredOn: readonly string[]
   volumes: MountedVolume[]
 }
@@ -110,8 +113,12 @@ function managedClusters(home: LabHome) {
 async function clusterStatus(kubeconfig: string, env: CliWorld['env']) {
   const kube = createKubeClient(readKubeconfig(kubeconfig, env))
   try {
-    const [product, volumes] = await Promise.all([productStatus(kube), mountedVolumes(kube)])
-    return { server: kube.server, ...product, volumes }
+    const [product, deployments, volumes] = await Promise.all([
+      productStatus(kube),
+      productDeployments(kube, new Set([productNamespace])),
+      mountedVolumes(kube),
+    ])
+    return { server: kube.server, ...product, deployments, volumes }
   } finally {
     kube.close()
   }
@@ -126,7 +133,8 @@ export async function anyClusterStatus(kube: KubeClient): Promise<ClusterStatus>
       throw error
     }),
   ])
-  return { server: kube.server, pods, registeredOn, volumes }
+  const deployments = await productDeployments(kube, new Set(pods.map(({ namespace }) => namespace)))
+  return { server: kube.server, pods, deployments, registeredOn, volumes }
 }
 
 async function mountedVolumes(kube: KubeClient): Promise<MountedVolume[]> {

@@ -9,6 +9,7 @@ export type FindingCode =
   | 'csidriver-missing'
   | 'csidriver-pod-info-off'
   | 'csidriver-republish-off'
+  | 'deployment-not-ready'
   | 'driver-name-wrong'
   | 'driver-not-on-node'
   | 'driver-not-ready'
@@ -78,6 +79,11 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
     meaning:
       'The CSIDriver object has `requiresRepublish: false`: kubelet gives the driver no fresh tokens, so rotation ends after an hour.',
     fix: '`kubectl patch csidriver secrets-store.csi.k8s.io --type merge --patch \'{"spec":{"requiresRepublish":true}}\'`',
+  },
+  'deployment-not-ready': {
+    meaning:
+      'Pods of a Deployment of Keymount are not ready: of the operator, the sync controller, the webhook or MIC.',
+    fix: '`kubectl describe deployment NAME -n NAMESPACE` has the reason; one that is scaled to 0: `kubectl scale deployment/NAME --replicas 1 -n NAMESPACE`.',
   },
   'driver-name-wrong': {
     meaning: 'A volume of the pod names a CSI driver that does not exist, and looks like ours.',

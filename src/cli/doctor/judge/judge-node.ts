@@ -30,8 +30,21 @@ function judgeProgram(program: Program, facts: NodeFacts, pods: readonly Pod[], 
   const here = pods.filter((pod) => runs(program, pod) && pod.metadata.deletionTimestamp === undefined)
   const [pod] = here
   if (pod === undefined) return [absent(program, facts, installCommand)]
-  const unready = here.every((one) => !isReady(one))
-  return unready ? [notReady(program, pod, facts)] : []
+  // While an update replaces a pod, the other one of the same release works.
+  const ofReleases = [...Map.groupBy(here, ({ metadata }) => `${metadata.namespace}/${releaseOf(metadata)}`).values()]
+  const down = ofReleases.filter((group) => group.every((one) => !isReady(one)))
+  const worksWithout = down.length < ofReleases.length
+  return down.flatMap(([one]) => {
+    if (one === undefined) return []
+    const found = notReady(program, one, facts)
+    // A pod is not mounted by the driver of another name.
+    return facts.isOfPod === true && worksWithout ? [{ ...found, state: 'warn' as const }] : [found]
+  })
+}
+
+/** Two drivers of different names are two releases. */
+function releaseOf({ labels = {} }: Pod['metadata']): string {
+  return labels['app.kubernetes.io/instance'] ?? ''
 }
 
 /** With the chart's `combined`, both programs are in the driver's pod. */

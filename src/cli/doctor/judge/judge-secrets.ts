@@ -32,7 +32,9 @@ function missing(name: string, className: string): Observation {
   return fail(
     'secret-missing',
     `the Secret ${name} of class ${className} does not exist, although a pod mounts the class`,
-    [`helm upgrade keymount charts/keymount --namespace kube-system --reuse-values --set syncSecret.enabled=true`],
+    [
+      `helm upgrade keymount charts/keymount --namespace kube-system --reset-then-reuse-values --set syncSecret.enabled=true`,
+    ],
   )
 }
 

@@ -118,6 +118,21 @@ test('K2: a crash loop has the last line of its log; kubelet may not know the dr
   assert.deepEqual(codes(judgeNode(mixed, 'install')), ['version-skew'])
 })
 
+test('K2: of two drivers, the one that is not ready is named; for a pod it is worth knowing', () => {
+  const ofRelease = (name: string, pod: Pod): Pod => ({
+    ...pod,
+    metadata: { ...pod.metadata, name, labels: { ...pod.metadata.labels, 'app.kubernetes.io/instance': name } },
+  })
+  const second = ofRelease('second', productPod(driverApp, { ready: false }))
+  const pods = { value: [ofRelease('first', productPod(driverApp)), second, productPod(providerApp)] }
+  const [found] = judgeNode(nodeFacts({ pods }), 'install')
+  assert.deepEqual([found?.state, found?.code], ['fail', 'driver-not-ready'])
+  assert.match(found?.text ?? '', /^pod kube-system\/second of the driver is not ready: CrashLoopBackOff/)
+  assert.equal(judgeNode(nodeFacts({ pods, isOfPod: true }), 'install')[0]?.state, 'warn')
+  const replaced = { value: [ofRelease('second', productPod(driverApp)), second, productPod(providerApp)] }
+  assert.deepEqual(codes(judgeNode(nodeFacts({ pods: replaced }), 'install')), [])
+})
+
 test('K1: a missing object, and one that may not be read', () => {
   assert.deepEqual(codes(judgeCsiDriver({ value: undefined }, 'install')), ['csidriver-missing'])
   assert.deepEqual(codes(judgeCsiDriver({ why: 'no right' }, 'install')), ['unknown'])

@@ -7,9 +7,10 @@ export const driverName = 'secrets-store.csi.k8s.io'
 
 /** The selector that upstream's documentation uses. */
 const productPods = 'app in (secrets-store-csi-driver,secrets-store-provider-azure)'
-const productNamespace = 'kube-system'
+export const productNamespace = 'kube-system'
 
 export interface ProductPod {
+  namespace: string
   name: string
   app: string
   node: string
@@ -109,6 +110,7 @@ function productPod({ metadata, spec, status }: Pod): ProductPod {
   const conditions = status?.conditions ?? []
   const waiting = containers.map(({ state }) => state?.waiting).find((found) => found !== undefined)
   return {
+    namespace: metadata.namespace ?? '',
     name: metadata.name ?? '',
     app: metadata.labels?.app ?? '',
     node: spec.nodeName ?? '',
