@@ -37,9 +37,15 @@ function judgeProgram(program: Program, facts: NodeFacts, pods: readonly Pod[], 
   return down.flatMap(([one]) => {
     if (one === undefined) return []
     const found = notReady(program, one, facts)
-    // A pod is not mounted by the driver of another name.
-    return facts.isOfPod === true && worksWithout ? [{ ...found, state: 'warn' as const }] : [found]
+    // The volumes of the pod are those of the driver with our name, which has one of the providers.
+    const isOther = program.noun === 'driver' ? hasOtherName(one) : worksWithout
+    return facts.isOfPod === true && isOther ? [{ ...found, state: 'warn' as const }] : [found]
   })
+}
+
+function hasOtherName({ spec }: Pod): boolean {
+  const args = spec.containers.flatMap((container) => container.args ?? [])
+  return args.some((arg) => arg.startsWith('--drivername=') && arg !== `--drivername=${driverName}`)
 }
 
 /** Two drivers of different names are two releases. */

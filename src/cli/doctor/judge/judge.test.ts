@@ -123,12 +123,18 @@ test('K2: of two drivers, the one that is not ready is named; for a pod it is wo
     ...pod,
     metadata: { ...pod.metadata, name, labels: { ...pod.metadata.labels, 'app.kubernetes.io/instance': name } },
   })
-  const second = ofRelease('second', productPod(driverApp, { ready: false }))
+  const second = ofRelease('second', productPod(driverApp, { ready: false, args: ['--drivername=second'] }))
   const pods = { value: [ofRelease('first', productPod(driverApp)), second, productPod(providerApp)] }
   const [found] = judgeNode(nodeFacts({ pods }), 'install')
   assert.deepEqual([found?.state, found?.code], ['fail', 'driver-not-ready'])
   assert.match(found?.text ?? '', /^pod kube-system\/second of the driver is not ready: CrashLoopBackOff/)
   assert.equal(judgeNode(nodeFacts({ pods, isOfPod: true }), 'install')[0]?.state, 'warn')
+  const own = ofRelease('own', productPod(driverApp, { ready: false }))
+  const ofOwn = nodeFacts({ pods: { value: [...pods.value, own] }, isOfPod: true })
+  assert.deepEqual(
+    judgeNode(ofOwn, 'install').flatMap(({ state, code }) => (code === 'driver-not-ready' ? [state] : [])),
+    ['warn', 'fail'],
+  )
   const replaced = { value: [ofRelease('second', productPod(driverApp)), second, productPod(providerApp)] }
   assert.deepEqual(codes(judgeNode(nodeFacts({ pods: replaced }), 'install')), [])
 })
