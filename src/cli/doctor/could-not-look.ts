@@ -34,7 +34,7 @@ export async function asCouldNotLook<T>(
   }
 }
 
-/** Rejects with a {@link KubeError} if the API server gives no answers, or none to this user: each step would say the same. */
+/** Rejects with a {@link KubeError} if the API server gives no answers, or none to this user: each step would print the same. */
 export async function requireAnswers(kube: KubeClient): Promise<void> {
   try {
     await kube.raw({ method: 'GET', path: '/version' })
