@@ -39,7 +39,8 @@ export const command = defineCommand<MigrateOptions>({
   description:
     'Reads manifests, or a cluster, of the External Secrets Operator, akv2k8s, Azure’s Secret Store extension, GKE’s SecretSync, ' +
     'the App Configuration provider and the Secrets Store CSI driver, and writes manifests for Keymount and REPORT.md into a new ' +
-    'directory. Values files of the Helm charts of driver, provider and workload identity webhook become values of charts/keymount. Changes nothing in the cluster. What has no counterpart is a finding, and the object is left out. ' +
+    'directory. Values files of the Helm charts of driver, provider, workload identity webhook, External Secrets and akv2k8s become ' +
+    'values of charts/keymount. Changes nothing in the cluster. What has no counterpart is a finding, and the object is left out. ' +
     'Exit status: 0 everything is converted, 1 something is left out, 2 something cannot be read.',
   notes: 'From the first run to the last old Secret, step by step: docs/migrate-secrets.md',
   options(command) {

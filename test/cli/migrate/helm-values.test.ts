@@ -211,6 +211,29 @@ test('values of External Secrets and akv2k8s become values of the sync controlle
   assert.doesNotMatch(stdout, /KM602|KM604|processPushSecret/)
 })
 
+test('a text that ends a line for helm is written with escapes', async (t) => {
+  const { read } = await migrate(t, {
+    'v.yaml': 'syncSecret: {enabled: true}\nlinux: {podLabels: {a: "x\\u0085y: z", b: "x\\u2028y"}}\n',
+  })
+  const text = read('helmvalues-v.values')
+  assert.match(text, /^[\n -~]*$/)
+  assert.deepEqual(parse(text).linux.driver.podLabels, { a: 'x\u0085y: z', b: 'x\u2028y' })
+})
+
+test('a text that helm would read as something else stays a text', needsHelm, async (t) => {
+  const { output } = await migrate(t, {
+    'v.yaml':
+      'syncSecret: {enabled: true}\nlinux:\n  podLabels: {a: "0o7", b: "0x1f", c: "on", d: "1_000", e: 2026-01-02, f: 1:30}\n',
+  })
+  const values = ['-f', join(output, 'helmvalues-v.values')]
+  const args = ['template', 'keymount', chartDirectory, '-n', 'kube-system', '--kube-version', '1.34.0', ...values]
+  const { stdout } = await promisify(execFile)(helm ?? '', args, { maxBuffer: 16 * 1024 * 1024 })
+  const sets = parseAllDocuments(stdout).map((one) => one.toJS())
+  const set = sets.find((one) => one?.kind === 'DaemonSet' && one.metadata.name === 'csi-secrets-store')
+  const { a, b, c, d, e, f } = set.spec.template.metadata.labels
+  assert.deepEqual([a, b, c, d, e, f], ['0o7', '0x1f', 'on', '1_000', '2026-01-02', '1:30'])
+})
+
 test('helm renders charts/keymount with the translated values, and its schema accepts them', needsHelm, async (t) => {
   const { output } = await migrate(t, {
     ...{ 'p.yaml': provider, 'd.yaml': driver, 'w.yaml': webhook },

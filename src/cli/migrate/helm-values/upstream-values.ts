@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { parse, type Tags } from 'yaml'
 import type { Manifest, Otherwise, Path } from '#azure/lint'
 import { recordOf, valueAt } from '#lib/formats'
 import { oneLine } from '#terminal'
+import { printManifests } from '../../manifests/print-manifests.ts'
 import type { Draft } from '../draft.ts'
 import type { MigrateRules } from '../rule.ts'
 import type { Work } from '../work.ts'
@@ -38,6 +39,7 @@ export const valuesRules = {
 } as const satisfies MigrateRules
 
 const kind = 'HelmValues'
+const timestamp = 'tag:yaml.org,2002:timestamp'
 const group = 'helm.keymount.dev/'
 
 const tables = {
@@ -146,21 +148,28 @@ export function convertValues(work: Work): Draft {
     work.add('KM604', 'rotation is on with charts/keymount, unless enableSecretRotation is false')
   if (served.includes(chart))
     work.add('KM602', `the file works unchanged with Keymount’s chart ${chart} (keymount charts serve)`)
-  const text = [
-    `# Values of charts/keymount that mean what ${oneLine(basename(file))} means to the chart ${chart}:`,
-    '# helm upgrade --install keymount charts/keymount -n kube-system -f THIS_FILE',
-    stringify(ours, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }),
+  const comment = [
+    `Values of charts/keymount that mean what ${oneLine(basename(file))} means to the chart ${chart}:`,
+    'helm upgrade --install keymount charts/keymount -n kube-system -f THIS_FILE',
   ].join('\n')
+  const text = printManifests([{ object: ours, comment }])
   return { work, how: 'converted', documents: [{ text }], makes: [], secrets: [], extension: '.values' }
 }
 
-/** As helm reads them: in YAML 1.1, `on` and `yes` are true, and `<<` merges. */
+/** As helm reads them: in YAML 1.1, `on` and `yes` are true, and `<<` merges, but a time (1:30, 2026-01-02) is a text. */
 function valuesOf({ document, value }: Manifest): Record<string, unknown> {
+  const options = { version: '1.1', logLevel: 'silent', customTags: withoutTimes } as const
   try {
-    return recordOf(parse(document ?? '', { version: '1.1', logLevel: 'silent' })) ?? value
+    return recordOf(parse(document ?? '', options)) ?? value
   } catch {
     return value
   }
+}
+
+function withoutTimes(tags: Tags): Tags {
+  return tags.filter(
+    (tag) => typeof tag !== 'object' || (!('format' in tag && tag.format === 'TIME') && tag.tag !== timestamp),
+  )
 }
 
 /** Upstream’s chart ignores the proxy unless it is switched on. */
