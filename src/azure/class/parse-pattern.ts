@@ -1,3 +1,6 @@
+import { beyondLimit } from '#lib'
+import { classLimits } from './class-limits.ts'
+
 /** What is wrong with a pattern. */
 export class PatternFault extends Error {}
 
@@ -25,6 +28,8 @@ interface Reader {
 
 /** The tree of a pattern: see `compileNamePattern`. Throws {@link PatternFault}. */
 export function parsePattern(text: string): { tree: Tree; ignoreCase: boolean } {
+  const { patternLength } = classLimits
+  if (text.length > patternLength.value) throw new PatternFault(beyondLimit(patternLength, text.length))
   const ignoreCase = text.startsWith('(?i)')
   const reader: Reader = { text, next: ignoreCase ? 4 : 0, depth: 0, ignoreCase }
   const tree = parseAlternatives(reader)

@@ -19,8 +19,7 @@ export interface NamePattern {
  * @returns the pattern, or what is wrong with it
  */
 export function compileNamePattern(text: string): NamePattern | { fault: string } {
-  const { patternLength, patternStates } = classLimits
-  if (text.length > patternLength.value) return { fault: beyondLimit(patternLength, text.length) }
+  const { patternStates } = classLimits
   try {
     const { tree, ignoreCase } = parsePattern(text)
     const size = sizeOf(tree)
