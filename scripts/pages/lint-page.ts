@@ -88,5 +88,5 @@ interface Described {
 
 function section(id: string, { title, severity, exception, why, right }: Described): string {
   const level = exception === undefined ? severity : `${severity}; ${exception}`
-  return `### ${id}\n\n${title[0]?.toUpperCase() ?? ''}${title.slice(1)} (${level}). ${why}\n\n**Right:** ${right}.\n`
+  return `### ${id}\n\n${title[0]?.toUpperCase() ?? ''}${title.slice(1)} (${level}). ${why}\n\n**Expected:** ${right}.\n`
 }

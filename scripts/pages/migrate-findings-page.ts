@@ -27,7 +27,7 @@ function sections(rules: Readonly<Record<string, MigrateRule>>): string {
   return Object.entries(rules)
     .map(([id, { title, severity, why, right }]) => {
       const heading = `${title[0]?.toUpperCase() ?? ''}${title.slice(1)} (${severity}).`
-      return `### ${id}\n\n${heading} ${why}\n\n**Right:** ${right}.\n`
+      return `### ${id}\n\n${heading} ${why}\n\n**Expected:** ${right}.\n`
     })
     .join('\n')
 }

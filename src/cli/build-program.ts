@@ -91,7 +91,8 @@ async function addCommand(
     .aliases(aliases)
     .summary(summary)
     .description(textOf(description, world))
-    .helpCommand('help [command]', 'describe a command')
+    .helpCommand(false)
+  if (definition.subcommands !== undefined) command.helpCommand('help [command]', 'describe a command')
   definition.options?.(command)
   if (notes !== undefined) addNotes(command, notes, world)
   const { run } = definition

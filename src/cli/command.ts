@@ -6,6 +6,7 @@ export const commandGroups = {
   lab: 'The lab:',
   cluster: 'Any cluster with Keymount:',
   daemon: 'Daemons, in the foreground:',
+  init: 'Init containers:',
   general: 'General:',
 } as const
 

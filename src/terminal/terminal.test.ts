@@ -147,6 +147,22 @@ test('commands in messages are spelled as the user calls the program', () => {
   assert.equal(written.stderr, 'keymount: helm install keymount charts/keymount; helm repo add keymount http://x\n')
 })
 
+test('a text is wrapped as it is printed, with the program as the user calls it, in one piece and once', () => {
+  const { terminal, written } = record({ programName: 'npx keymount' })
+  const text = 'The lab was never up here, so start it with keymount up and see it with npx keymount status afterwards.'
+  for (let width = 20; width <= 100; width++) {
+    const lines = terminal.wrap(text, width)
+    assert.ok(
+      lines.every((line) => line.length <= width),
+      lines.join('\n'),
+    )
+    for (const line of lines) assert.doesNotMatch(line, /npx npx|npx$|^keymount/)
+    assert.equal(lines.join(' ').match(/npx keymount/g)?.length, 2)
+  }
+  for (const line of terminal.wrap(text, 24)) terminal.line(line)
+  assert.equal(written.stdout.match(/npx/g)?.length, 2)
+})
+
 test('there is colour on a terminal, and none in a pipe or where NO_COLOR asks for none', () => {
   const styled = (isTTY: boolean, env: Record<string, string>) => record({ isTTY, env }).terminal.style.good('x')
   assert.equal(styled(true, {}), '\u001b[32mx\u001b[39m')

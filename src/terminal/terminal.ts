@@ -12,6 +12,8 @@ export interface Terminal {
   readonly style: Style
   /** Columns at which texts are wrapped. */
   readonly width: number
+  /** Lines of at most `width` columns, with commands as the user calls the program, which is never broken itself. */
+  wrap(text: string, width: number): string[]
   /** One line of the result, on standard output. */
   line(text?: string): void
   /** One line for people, beside the result, on standard error. */
@@ -47,6 +49,7 @@ interface TerminalState {
   progress: ProgressLine
   now: () => number
   spell: (text: string) => string
+  programName: string
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
@@ -60,12 +63,14 @@ export function createTerminal(options: TerminalOptions): Terminal {
     progress: isInteractive(steps, env) ? createProgressLine(steps, now) : noProgressLine,
     now,
     spell: (text) => spellCommands(text, options.programName),
+    programName: options.programName ?? 'keymount',
   }
   const write = (output: Output, text: string) =>
     state.progress.above(() => void output.write(`${printable(state.spell(text))}\n`))
   return {
     style: state.style,
     width: state.width,
+    wrap: (text, width) => wrapSpelled(state, text, width),
     line: (text = '') => write(stdout, text),
     error: (text) => write(stderr, text),
     step: (title, run, describe) => runStep(state, title, run, describe),
@@ -99,23 +104,31 @@ const timeWidth = 7
 const minTextWidth = 24
 
 function printStep(
-  { steps, style, width, titleWidth, progress, now, spell }: TerminalState,
+  state: TerminalState,
   { mark, title, text, startedAt }: { mark: string; title: string; text: string; startedAt: number },
 ): void {
+  const { steps, style, width, titleWidth, progress, now } = state
   const seconds = `${((now() - startedAt) / 1000).toFixed(2)} s`
   const margin = '✓ '.length + titleWidth + ' '.length + timeWidth + '  '.length
   const textWidth = Math.max(width - margin, minTextWidth)
-  const [first = '', ...rest] = spell(text)
-    .split('\n')
-    .flatMap((line) => wrapText(line, textWidth))
+  const [first = '', ...rest] = text.split('\n').flatMap((line) => wrapSpelled(state, line, textWidth))
   const head = `${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(timeWidth))}  ${first}`
   const lines = [head, ...rest.map((line) => `${' '.repeat(margin)}${line}`)]
   progress.above(() => void steps.write(`${printable(lines.join('\n'))}\n`))
 }
 
-/** `keymount` before the name of a command; not a Helm release, a chart or a cluster of that name. */
-const commandName = /(?<![\w./-])keymount(?= [a-z][a-z-]*(?![\w/:.-]))/g
+/** Stands for a space that is no place to break a line. */
+const joiner = '\u2060'
 
+function wrapSpelled({ spell, programName }: TerminalState, text: string, width: number): string[] {
+  const joined = programName.replaceAll(' ', joiner)
+  return wrapText(spell(text).replaceAll(programName, joined), width).map((line) => line.replaceAll(joiner, ' '))
+}
+
+/** `keymount` before the name of a command, without `npx`; not a Helm release, a chart or a cluster of that name. */
+const commandName = /(?<![\w./-]|npx )keymount(?= [a-z][a-z-]*(?![\w/:.-]))/g
+
+/** A text in which commands are as the user calls the program. A second time changes nothing. */
 function spellCommands(text: string, programName = 'keymount'): string {
   return programName === 'keymount' ? text : text.replaceAll(commandName, programName)
 }

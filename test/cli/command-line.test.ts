@@ -40,6 +40,27 @@ test('--help, -h and help list every command on standard output', async () => {
   for (const name of commands) assert.match(long?.stdout ?? '', new RegExp(`^  ${name}[| ]`, 'm'))
 })
 
+test('as npx runs it, messages name the program once', async () => {
+  const env = { npm_command: 'exec' }
+  const rows: [words: string[], message: RegExp][] = [
+    [['up', '--portz'], /see npx keymount up --help/],
+    [['completion', 'powershell'], /see npx keymount completion --help/],
+    [['status', 'xx'], /^keymount: npx keymount status has no subcommand "xx"/],
+    [['azure', 'fault', 'shop'], /^keymount: /],
+  ]
+  for (const [words, message] of rows) {
+    const { code, stderr } = await runCli(words, env)
+    assert.equal(code, 2)
+    assert.match(stderr, message)
+    assert.doesNotMatch(stderr, /npx npx/)
+  }
+})
+
+test('only a command with subcommands has the section of them in its help', async () => {
+  assert.doesNotMatch((await runCli(['down', '--help'])).stdout, /^Commands:/m)
+  assert.match((await runCli(['azure', '--help'])).stdout, /^Commands:\n(?: .*\n)* {2}help/m)
+})
+
 test('every program of src/bin is a command', () => {
   assert.deepEqual(
     daemons.filter((name) => !commands.includes(name)),

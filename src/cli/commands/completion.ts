@@ -24,6 +24,7 @@ export const command = defineCommand({
       `  eval "$(${programName} completion bash)"`,
       `  eval "$(${programName} completion zsh)"`,
       `  ${programName} completion fish | source`,
+      'It completes "keymount" where that is on the PATH, not "npx keymount": "npm link" in the clone puts it there.',
     ].join('\n'),
   options(command) {
     command.addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))

@@ -10,7 +10,8 @@ export const command = defineCommand<DashboardOptions>({
   description:
     'Serves a web page on 127.0.0.1 until it is stopped, and prints its address. The page shows what you may list, and acts with ' +
     'your rights: it rotates a class, and runs the doctor. It has no value of a secret, neither of a volume nor of a Kubernetes Secret.',
-  notes: 'The same rows as text: keymount status volumes, and the other views. docs/dashboard.md has pictures.',
+  notes: (programName) =>
+    `The same rows as text: ${programName} status volumes, and the other views. docs/dashboard.md has pictures.`,
   options(command) {
     command
       .option('-n, --namespace <namespace>', 'only this namespace (default: all)')

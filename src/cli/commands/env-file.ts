@@ -1,3 +1,7 @@
 import { daemonCommand } from '../daemon-command.ts'
 
-export const command = daemonCommand('env-file', 'init container that writes secrets as environment variables of a pod')
+export const command = daemonCommand(
+  'env-file',
+  'init container that writes secrets as environment variables of a pod',
+  'init',
+)

@@ -66,8 +66,8 @@ interface CheckOptions extends SourceOptions, OutputOption {}
 const check: CommandDefinition = defineCommand<CheckOptions>({
   name: 'check',
   summary: 'count what there is, what converts, and what has to change first',
-  description:
-    'What keymount migrate would do, without writing anything: objects of each kind, how many of them convert, and the reasons ' +
+  description: (programName) =>
+    `What ${programName} migrate would do, without writing anything: objects of each kind, how many of them convert, and the reasons ` +
     'of the others. Exit status: 0 everything converts, 1 something does not, 2 something cannot be read.',
   options(command) {
     addSource(command)

@@ -1,3 +1,3 @@
 import { daemonCommand } from '../daemon-command.ts'
 
-export const command = daemonCommand('proxy-init', 'init container that redirects IMDS requests to the sidecar')
+export const command = daemonCommand('proxy-init', 'init container that redirects IMDS requests to the sidecar', 'init')

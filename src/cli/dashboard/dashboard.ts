@@ -35,7 +35,8 @@ export async function dashboard(options: DashboardOptions, world: CliWorld): Pro
   else {
     terminal.line(`Dashboard of ${server}${options.readOnly === true ? ', read-only' : ''}`)
     terminal.line(`\n  ${terminal.style.command(url)}\n`)
-    terminal.line('Who opens this address sees what you may see, and acts with your rights. Ctrl-C stops it.')
+    const acts = options.readOnly === true ? '' : ' and acts with your rights'
+    terminal.line(`Anyone who opens this address sees what you can see${acts}. Ctrl-C stops it.`)
   }
   if (!world.signal.aborted) {
     await new Promise<void>((resolve) => world.signal.addEventListener('abort', () => resolve(), { once: true }))

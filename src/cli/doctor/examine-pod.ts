@@ -53,7 +53,7 @@ export async function examinePod(
     E1: judgeEvents(facts),
   }
   const steps = azure === undefined ? azureSteps : azureSteps.filter((id) => direct[id] === undefined)
-  const unproven = azure === undefined ? 'not looked at: add --azure' : unansweredOf(direct.V2)
+  const unproven = azure === undefined ? 'not looked at: add --azure' : unansweredOf(direct)
   const withEvidence = { ...direct, ...evidence(steps, facts, inCluster, unproven) }
   const ofAzure = azure === undefined ? [] : azureSteps.filter((id) => direct[id] !== undefined)
   const lookedAt = new Set<StepId>(['S1', ...ofAzure])
@@ -70,9 +70,11 @@ function withEnv(observed: Observed, facts: PodFacts, options: { packageRoot: st
 }
 
 /** Why a step that Azure was asked about has no finding: mostly, the vault did not answer. */
-function unansweredOf(objects: readonly Observation[] = []): string {
+function unansweredOf({ V1: vault = [], V2: objects = [] }: Observed): string {
   const failed = objects.find(({ state }) => state === 'unknown')
-  return failed?.text ?? 'could not be checked: nothing that Azure answered is about it'
+  if (failed !== undefined) return failed.text
+  const isMissing = vault.some(({ code }) => code === 'vault-missing')
+  return isMissing ? 'not checked: the vault does not exist' : 'not checked: Azure did not answer about it'
 }
 
 /** Steps that have no finding, because there is nothing wrong. */

@@ -1,4 +1,3 @@
-import { wrapText } from '#lib/formats'
 import { countOf, type Terminal } from '#terminal'
 import type { DoctorReport } from './report.ts'
 import type { Step } from './step.ts'
@@ -15,20 +14,20 @@ export function printReport({ title, steps, notes }: DoctorReport, terminal: Ter
   if (rest.length > 0) line(style.dim(`  · not reached: ${rest.join(', ')}`))
   for (const note of notes) {
     line()
-    for (const text of wrapText(note, terminal.width)) line(text)
+    for (const text of terminal.wrap(note, terminal.width)) line(text)
   }
   line()
   line(summaryOf(steps, terminal))
 }
 
-function printStep(step: Step, titleWidth: number, { line, style, width }: Terminal): void {
+function printStep(step: Step, titleWidth: number, { line, style, width, wrap }: Terminal): void {
   const { id, title, state, code, found = '', fix = [] } = step
   const marks = { ok: style.good('✓'), fail: style.bad('✗'), warn: style.bad('!'), unknown: style.dim('?') }
   const mark = state === 'not-reached' ? style.dim('·') : marks[state]
   const margin = ' '.repeat(2 + 2 + 3 + titleWidth + 2)
   const hasCode = code === undefined || found.startsWith(`[${code}] `)
   const text = hasCode ? found : `[${code}] ${found}`
-  const [first = '', ...more] = wrapText(text, Math.max(width - margin.length, 24))
+  const [first = '', ...more] = wrap(text, Math.max(width - margin.length, 24))
   line(`  ${mark} ${id} ${title.padEnd(titleWidth)}  ${state === 'unknown' ? style.dim(first) : first}`)
   for (const words of more) line(`${margin}${state === 'unknown' ? style.dim(words) : words}`)
   // Commands are never wrapped, so that they can be pasted.

@@ -11,7 +11,7 @@ import {
 import { receivedProperties, toNamespaceTopic, toQueue } from './subscription-properties.ts'
 
 /**
- * The setup as commands of the Azure CLI, for bash. It may run again: what is right already stays. The names in it were checked, so
+ * The setup as commands of the Azure CLI, for bash. You can run it again; what is already right is kept. The names in it were checked, so
  * that none of them means anything to a shell; resource groups may have parentheses, and are quoted.
  */
 export function azScript(plan: SetupPlan): string {
@@ -19,7 +19,7 @@ export function azScript(plan: SetupPlan): string {
   const words =
     destination.kind === 'queue' ? queueWords(plan, destination.storageAccount) : topicWords(plan, destination)
   return [
-    `# Events of ${vaults.length === 1 ? 'the vault' : 'the vaults'} ${vaults.join(', ')} for the cluster ${cluster}, with the Azure CLI. It may run again.`,
+    `# Events of ${vaults.length === 1 ? 'the vault' : 'the vaults'} ${vaults.join(', ')} for the cluster ${cluster}, with the Azure CLI. You can run it again; existing objects are kept.`,
     'set -euo pipefail',
     '',
     ...words.create,

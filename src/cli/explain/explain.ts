@@ -1,6 +1,5 @@
 import { lintRules, notices } from '#azure/lint'
 import { nearestName } from '#lib'
-import { wrapText } from '#lib/formats'
 import { type AnyCode, codesIn, explanations, isCode, reporterOf } from '#product/error-catalogue'
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { allRules } from '../migrate/report.ts'
@@ -83,12 +82,12 @@ function namedRule(text: string) {
 
 function printRule(
   { rule, reportedBy, severity, title, why, right, page }: NonNullable<ReturnType<typeof namedRule>>,
-  { line, style, width }: Terminal,
+  { line, style, width, wrap }: Terminal,
 ): void {
   line(`${style.strong(rule)} ${title} ${style.dim(`(${severity}, reported by ${reportedBy})`)}`)
-  for (const text of wrapText(why, width - 2)) line(`  ${text}`)
-  line('\nRight:')
-  for (const text of wrapText(right, width - 2)) line(`  ${text}`)
+  for (const text of wrap(why, width - 2)) line(`  ${text}`)
+  line('\nExpected:')
+  for (const text of wrap(right, width - 2)) line(`  ${text}`)
   line(`\nMore: ${page}`)
 }
 
@@ -98,24 +97,24 @@ function described(code: AnyCode) {
   return { code, reportedBy: program, grpc, meaning: plain(meaning), fix: plain(fix) }
 }
 
-function printList(codes: readonly AnyCode[], { line, style, width }: Terminal): void {
+function printList(codes: readonly AnyCode[], { line, style, width, wrap }: Terminal): void {
   for (const code of codes) {
     line(style.strong(code))
-    for (const text of wrapText(plain(explanations[code].meaning), width - 2)) line(`  ${text}`)
+    for (const text of wrap(plain(explanations[code].meaning), width - 2)) line(`  ${text}`)
   }
   line('\nkeymount explain CODE prints how to fix it.')
 }
 
-function printOne(code: AnyCode, before: string, { line, style, width }: Terminal): void {
+function printOne(code: AnyCode, before: string, { line, style, width, wrap }: Terminal): void {
   const entry = explanations[code]
   const { program, grpc } = reporterOf(code)
   const status = grpc === undefined ? '' : `, gRPC ${grpc}`
   line(`${before}${style.strong(code)} ${style.dim(`(reported by the ${program}${status})`)}`)
-  for (const text of wrapText(plain(entry.meaning), width - 2)) line(`  ${text}`)
+  for (const text of wrap(plain(entry.meaning), width - 2)) line(`  ${text}`)
   line('\nFix:')
   for (const { isCommand, text } of partsOf(entry.fix)) {
     if (isCommand) line(`    ${style.command(text)}`)
-    else for (const each of wrapText(text, width - 2)) line(`  ${each}`)
+    else for (const each of wrap(text, width - 2)) line(`  ${each}`)
   }
   const azure = isOfIdentity(code) ? ' --azure' : ''
   line('\nFollow the data path of a pod, and print the command that fixes it:')

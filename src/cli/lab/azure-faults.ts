@@ -10,7 +10,7 @@ import {
 import { nearestName } from '#lib'
 import { formatDuration, parseDuration } from '#lib/formats'
 import { SocketCallError } from '#lib/http'
-import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { CliError, type CliWorld, commandLine, createTerminal, exitCodes } from '#terminal'
 import type { FaultOptions } from './fault-options.ts'
 
 export interface AzureFaultCommand {
@@ -44,7 +44,7 @@ export async function azureFault(command: AzureFaultCommand): Promise<number> {
   const home = chosenHome(world, command.home)
   const forMs = durationOf(command.duration)
   const control = labControlOf(home)
-  const { host, name } = await findHost(command, control)
+  const { host, name } = await findHost(command, control, home)
   if (fault === undefined) {
     await served(host, control.clearFault(host))
     line(json ? JSON.stringify({ host, fault: null }, null, 2) : `${host} answers again.`)
@@ -155,6 +155,7 @@ async function served(host: string, change: Promise<void>): Promise<void> {
 async function findHost(
   { host: given, anyHost }: AzureFaultCommand,
   control: LabControl,
+  home: LabHome,
 ): Promise<{ host: string; name: string }> {
   const host = (URL.parse(given)?.hostname || given).toLowerCase().replace(/\.$/, '')
   if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(host)) {
@@ -174,14 +175,25 @@ async function findHost(
   }
   // The lab refuses a host that it does not serve.
   if (anyHost && host.includes('.') && !host.endsWith(vaultSuffix)) return { host, name: host }
-  throw noSuchVault(given, host.replace(vaultSuffix, ''), vaults)
+  throw noSuchVault({ given, wanted: host.replace(vaultSuffix, ''), vaults, home })
 }
 
-function noSuchVault(given: string, wanted: string, vaults: readonly string[]): CliError {
+interface MissingVault {
+  given: string
+  wanted: string
+  vaults: readonly string[]
+  home: LabHome
+}
+
+function noSuchVault({ given, wanted, vaults, home }: MissingVault): CliError {
   const near = nearestName(wanted, vaults)
   return new CliError({
     what: `The lab has no vault ${given}`,
     why: vaults.length === 0 ? 'it has none yet' : `its vaults: ${vaults.join(', ')}`,
-    fix: [near === undefined ? `create one: az keyvault create --name ${wanted}` : `did you mean ${near}?`],
+    fix: [
+      near === undefined
+        ? `create it: ${commandLine('keymount', 'azure', 'vault', 'create', wanted)}${home.option}`
+        : `did you mean ${near}?`,
+    ],
   })
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { chosenHome, type DownOptions, takeDown } from '#lab/home'
+import { chosenHome, type DownOptions, type LabHome, takeDown } from '#lab/home'
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
 
 export interface DownCommand {
@@ -20,7 +20,20 @@ export async function down({ home: named, options, json, world }: DownCommand): 
   if (stateDeleted) deleteState(home.root)
   if (json) terminal.line(JSON.stringify({ home: home.root, exists, wasUp, stateDeleted }, null, 2))
   else terminal.line(summary(home.root, { exists, wasUp, stateDeleted }))
+  if (!json && exists && hasVariables(home, world)) {
+    terminal.line('This shell still has the variables of the lab. To get your own back:')
+    terminal.line('  eval "$(keymount env --unset)"')
+  }
   return exitCodes.ok
+}
+
+/** Whether the shell has evaluated `keymount env` of this lab. */
+function hasVariables({ azureCli, caBundle, kubeconfig }: LabHome, { env }: CliWorld): boolean {
+  return [
+    env.AZURE_CONFIG_DIR === azureCli,
+    env.NODE_EXTRA_CA_CERTS === caBundle,
+    env.KUBECONFIG === kubeconfig,
+  ].includes(true)
 }
 
 /** A directory that is a mount point itself stays, empty. */

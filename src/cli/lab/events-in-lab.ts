@@ -31,7 +31,7 @@ export async function setUpEvents(
     for (const object of await operatorObjects(packageRoot, lab.cluster, values))
       await kube.apply(resourceFor(object), object, { fieldManager })
     await waitForOperator(kube, signal)
-    return `${countOf(vaults.length, 'vault')} ${vaults.length === 1 ? 'is' : 'are'} subscribed to; repeat it after you created another`
+    return `changes in ${countOf(vaults.length, 'vault')} reach the pods at once; run this again after you create a vault`
   })
 }
 

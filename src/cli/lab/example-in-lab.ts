@@ -1,4 +1,4 @@
-import { isNotFound, resources } from '#kubernetes/client'
+import { createKubeClient, isNotFound, resources } from '#kubernetes/client'
 import type { Lab, LocalAzure } from '#lab/home'
 import { withLabClients } from '../example/clients-of-lab.ts'
 import {
@@ -21,6 +21,17 @@ export async function setUpExample(lab: Lab, localAzure: LocalAzure, packageRoot
     await applyExample(place, await createExampleIdentity(place))
   })
   return `${exampleNames.secret} of vault ${exampleVault}\nin pod ${exampleNames.pod}`
+}
+
+/** Whether the pod of the example is in the cluster. */
+export async function hasExample({ cluster, azure }: Lab): Promise<boolean> {
+  if (azure === undefined) return false
+  const kube = createKubeClient(cluster.config)
+  try {
+    return (await kube.get(resources.pods, examplePod).catch(undefinedIfAbsent)) !== undefined
+  } finally {
+    kube.close()
+  }
 }
 
 function undefinedIfAbsent(error: unknown): undefined {

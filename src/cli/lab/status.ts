@@ -10,7 +10,7 @@ import {
   readinessOf,
   readKubeconfig,
 } from '#lab/home'
-import { formatDuration, wrapText } from '#lib/formats'
+import { formatDuration } from '#lib/formats'
 import { type CliWorld, commandLine, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { attempt } from '../answer.ts'
 import { chosenKubeconfig, kubeconfigIfAny } from '../cluster/chosen-kubeconfig.ts'
@@ -182,7 +182,7 @@ function printProduct({ server, pods, deployments, registeredOn }: ClusterStatus
   }
 }
 
-function printWaiting(waiting: readonly WaitingPod[], { line, style, width }: Terminal): void {
+function printWaiting(waiting: readonly WaitingPod[], { line, style, width, wrap }: Terminal): void {
   if (waiting.length === 0) return
   line(`\nPods that wait for a volume: ${style.bad(String(waiting.length))}`)
   // The pods of a class wait for one reason, which is printed once.
@@ -192,7 +192,7 @@ function printWaiting(waiting: readonly WaitingPod[], { line, style, width }: Te
     const [since] = group.flatMap((one) => one.since ?? []).toSorted()
     const age = since === undefined ? '' : ` since ${since} (${ageOf(since)})`
     line(`  ${style.bad('✗')} ${podsOf(group)}: class ${name},${age}${code === null ? '' : `: ${code}`}`)
-    for (const text of wrapText(message ?? '', width - 6)) line(`      ${text}`)
+    for (const text of wrap(message ?? '', width - 6)) line(`      ${text}`)
     line(`      ${style.command(`keymount doctor pod/${pod} -n ${namespace}`)}`)
   }
 }
@@ -205,7 +205,7 @@ function podsOf(group: readonly WaitingPod[]): string {
   return `${names.join(', ')}${others === 0 ? '' : ` and ${countOf(others, 'other pod')}`}`
 }
 
-function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal): void {
+function printVolumes(cluster: ClusterStatus, { line, style, width, wrap }: Terminal): void {
   const { volumes } = cluster
   const failing = failingVolumes(cluster).length
   const stale = volumes.filter(({ staleSince }) => staleSince !== null).length
@@ -226,7 +226,7 @@ function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal):
     if (failure === null) continue
     const since = failure.since === null ? '' : ` since ${failure.since} (${ageOf(failure.since)})`
     line(`      failing${since}${failure.code === null ? '' : `: ${failure.code}`}`)
-    for (const text of wrapText(failureText(failure.message), width - 6)) line(`      ${text}`)
+    for (const text of wrap(failureText(failure.message), width - 6)) line(`      ${text}`)
   }
 }
 

@@ -2,7 +2,7 @@ import { bringUp, chosenHome, type Lab, type LabHome, type LocalAzure, type UpOp
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { exampleNames } from '../example/example.ts'
 import { setUpEvents } from './events-in-lab.ts'
-import { exampleVault, setUpExample } from './example-in-lab.ts'
+import { exampleVault, hasExample, setUpExample } from './example-in-lab.ts'
 
 export interface UpCommand {
   /** `--home`. */
@@ -25,7 +25,7 @@ export async function up({ home, options, example, events, json, world }: UpComm
   if (events) await showEvents(lab, world, terminal)
   const seconds = (performance.now() - startedAt) / 1000
   if (json) terminal.line(JSON.stringify(summary(lab, seconds), null, 2))
-  else printLab(lab, seconds, example, terminal)
+  else printLab(lab, seconds, example || (await hasExample(lab)), terminal)
   return exitCodes.ok
 }
 

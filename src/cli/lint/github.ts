@@ -12,7 +12,7 @@ export function* githubLines(findings: readonly LintFinding[]): Generator<string
     const isRendered = file.endsWith(renderedSuffix)
     const name = isRendered ? file.slice(0, -renderedSuffix.length) : file
     const place = isRendered ? '' : `,line=${line},col=${column}`
-    const text = `${message}${isRendered ? ` (line ${line} of the rendered manifest)` : ''}${right === '' ? '' : `\nright: ${right}`}`
+    const text = `${message}${isRendered ? ` (line ${line} of the rendered manifest)` : ''}${right === '' ? '' : `\nexpected: ${right}`}`
     yield `::${commands[severity]} file=${property(name)}${place},title=${id}::${data(text)}`
   }
 }

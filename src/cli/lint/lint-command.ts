@@ -61,7 +61,7 @@ function printText({ findings, objects }: LintResult, { line, style }: Terminal)
   const linkOf = linksOnce()
   for (const { file, line: at, column, severity, id, message, right } of findings) {
     line(`${oneLine(file)}:${at}:${column}: ${colours[severity](severity)} ${id}: ${oneLine(message)}`)
-    if (right !== '') line(`    ${style.dim('right:')} ${oneLine(right)}`)
+    if (right !== '') line(`    ${style.dim('expected:')} ${oneLine(right)}`)
     const link = linkOf(id)
     if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
   }

@@ -46,7 +46,7 @@ export function sarifLog({ findings, unreadable }: SarifResult, version: string,
     name: nameOf(title),
     shortDescription: { text: title },
     fullDescription: { text: why },
-    help: { text: `${why} Right: ${right}.` },
+    help: { text: `${why} Expected: ${right}.` },
     helpUri: ruleLink(id),
     defaultConfiguration: { level: levels[severity] },
   }))
@@ -84,7 +84,7 @@ function resultOf(finding: SarifFinding, ruleIndex: number, { fingerprint }: Sar
     ruleId: id,
     ruleIndex,
     level: levels[severity],
-    message: { text: right === '' ? message : `${message}. Right: ${right}` },
+    message: { text: right === '' ? message : `${message}. Expected: ${right}` },
     locations: [{ physicalLocation: { artifactLocation, ...(isRendered ? {} : { region }) }, ...logicalLocations }],
     // Code scanning follows a finding through changes of the lines above it.
     partialFingerprints: { [fingerprint]: hash(`${id}\n${name}\n${message}`) },

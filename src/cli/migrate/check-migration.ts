@@ -39,7 +39,7 @@ function print(outcomes: readonly Outcome[], { line, style }: Terminal): void {
   line(`\n${style.strong('What has to change first')}`)
   for (const { id, title, right, objects } of reasons) {
     line(`  ${id} ${title}: ${countOf(objects.length, 'object')} (${shortList(objects, 3)})`)
-    line(`      ${style.dim('right:')} ${right}`)
+    line(`      ${style.dim('expected:')} ${right}`)
   }
 }
 

@@ -65,7 +65,7 @@ export function printText(findings: readonly MigrateFinding[], { line, style }: 
   for (const { file, line: at, column, severity, id, message, object, right } of findings) {
     const name = `${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`
     line(oneLine(`${file}:${at}:${column}: `) + colours[severity](severity) + oneLine(` ${id}: ${name}: ${message}`))
-    if (right !== '') line(`    ${style.dim('right:')} ${oneLine(right)}`)
+    if (right !== '') line(`    ${style.dim('expected:')} ${oneLine(right)}`)
     const link = linkOf(id)
     if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
   }

@@ -3,6 +3,7 @@ import { commandLine, countOf } from '#terminal'
 import { commentLines } from '../manifests/print-manifests.ts'
 import { type Converted, type Outcome, rulesOf } from './convert.ts'
 import type { SecretPair } from './draft.ts'
+import { isReplacedChart } from './helm-values/upstream-values.ts'
 import type { SourceCommand } from './migrate-options.ts'
 import { sources } from './sources/index.ts'
 import type { MigrateFinding } from './work.ts'
@@ -65,9 +66,13 @@ export function reportText(
 function nextSteps(converted: Converted, { suffix }: Pick<SourceCommand, 'suffix'>, directory: string): string {
   if (converted.files.length === 0) return ''
   const values = converted.files.filter(({ draft }) => draft.extension !== undefined)
+  const isOnlyValues = values.length === converted.files.length
+  const replaced = values.filter(({ draft }) => isReplacedChart(draft.work.manifest))
   const commands = [
+    ...replaced.map(({ path }) => checkCommand(`${directory}/${path}`)),
+    ...(replaced.length === 0 ? [] : ['helm uninstall OLD -n kube-system']),
     ...values.map(({ path }) => helmCommand(`${directory}/${path}`)),
-    ...(values.length === converted.files.length ? [] : applyCommands(directory)),
+    ...(isOnlyValues ? [] : applyCommands(directory)),
     ...consentCommands(converted),
     ...(pairsOf(converted).length === 0 ? [] : [commandLine('keymount', 'migrate', 'compare', directory)]),
   ]
@@ -75,7 +80,22 @@ function nextSteps(converted: Converted, { suffix }: Pick<SourceCommand, 'suffix
     suffix === '' && pairsOf(converted).some((one) => one.old === one.new)
       ? 'The new Secrets have the names of the old ones. In a cluster where the old tool runs, write with `--suffix -km` first: Keymount takes over no Secret that something else has made.\n\n'
       : ''
-  return `## Next\n\n${warning}${fenced('bash', commands.join('\n'))}\nThen switch what refers to the old Secrets, and remove the old objects: docs/migrate-secrets.md.\n`
+  const before = replaced.length === 0 ? '' : `${uninstallNote}\n\n`
+  const after = isOnlyValues ? '' : `\n${afterwards}\n`
+  return `## Next\n\n${before}${warning}${fenced('bash', commands.join('\n'))}${after}`
+}
+
+const uninstallNote =
+  'Save the classes first, and check that uninstalling does not delete the CustomResourceDefinitions: docs/migrate.md, "From the upstream charts, under our own name". ' +
+  '`OLD` is the release that has the old values, and each release of driver, provider or webhook is uninstalled: `helm install` refuses while another driver of the same name is there. ' +
+  'Running pods keep their files. If Keymount is installed already, leave `helm uninstall` out.'
+
+const afterwards = 'Then switch what refers to the old Secrets, and remove the old objects: docs/migrate-secrets.md.'
+
+/** Prints nothing but what the chart refuses. */
+function checkCommand(file: string): string {
+  const words = ['template', 'keymount', 'charts/keymount', '-n', 'kube-system', '--kube-version', '1.34.0', '-f', file]
+  return `${commandLine('helm', ...words)} > /dev/null`
 }
 
 function helmCommand(file: string): string {
@@ -119,7 +139,7 @@ function findingTable(findings: readonly MigrateFinding[]): string {
   const rows = findings.map(({ id, file, line, object, message, right }) =>
     row([`${object.kind} ${qualified(object)}`, `${file}:${line}`, `${id}: ${message}`, right]),
   )
-  return ['| object | where | found | right |', '|---|---|---|---|', ...rows, ''].join('\n')
+  return ['| object | where | found | expected |', '|---|---|---|---|', ...rows, ''].join('\n')
 }
 
 function convertedSection(outcomes: readonly Outcome[]): string {

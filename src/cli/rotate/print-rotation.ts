@@ -1,4 +1,3 @@
-import { wrapText } from '#lib/formats'
 import { countOf, type Terminal } from '#terminal'
 import { failureText } from '../cluster/failure-text.ts'
 import type { PinnedMount } from '../cluster/pinned-mounts.ts'
@@ -43,7 +42,7 @@ function groups(outcomes: readonly VolumeOutcome[]): VolumeOutcome[][] {
   return found.toSorted((a, b) => rank(a) - rank(b))
 }
 
-function printGroup(group: readonly VolumeOutcome[], { line, style, width }: Terminal): void {
+function printGroup(group: readonly VolumeOutcome[], { line, style, width, wrap }: Terminal): void {
   const [first] = group
   if (first === undefined) return
   const { outcome, objects } = first
@@ -52,10 +51,10 @@ function printGroup(group: readonly VolumeOutcome[], { line, style, width }: Ter
   const names = group.map(({ pod }) => pod).toSorted()
   const mark = isBad ? style.bad('✗') : style.good('✓')
   const title = `${titles[outcome]}: ${countOf(names.length, 'pod')} (${names.join(', ')})`
-  const [head = '', ...rest] = wrapText(title, width - 2)
+  const [head = '', ...rest] = wrap(title, width - 2)
   line(`${mark} ${head}`)
   for (const text of rest) line(`  ${text}`)
-  if (reason !== null) for (const text of wrapText(reason, width - 4)) line(`    ${text}`)
+  if (reason !== null) for (const text of wrap(reason, width - 4)) line(`    ${text}`)
   for (const change of changesOf(objects)) line(`    ${change}`)
 }
 

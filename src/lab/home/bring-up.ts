@@ -8,7 +8,7 @@ import { readUserCluster } from './clusters/user-cluster-record.ts'
 import { updateUserKubeconfig } from './clusters/user-kubeconfig.ts'
 import { type BackgroundName, stopBackground } from './processes/background.ts'
 import { findLocalAzure, findLocalCluster, type LocalAzure } from './processes/lab-programs.ts'
-import { bringUpProduct, waitForInstalled } from './product/lab-product.ts'
+import { bringUpProduct, partsText, waitForInstalled } from './product/lab-product.ts'
 import type { ProductStatus } from './product/product-status.ts'
 import type { Session } from './session.ts'
 import { startPrograms } from './start-programs.ts'
@@ -112,7 +112,7 @@ async function bringUpClusters(
       await registerPrimary(session, azure, state)
       return waitForInstalled(session, cluster)
     },
-    ({ pods }) => `driver and provider are running (${countOf(pods.length, 'pod')})`,
+    ({ pods }) => partsText(pods.length, state),
   )
   if (numberedPlaces(session.home).length > 0) await bringUpOthers(session, azure)
   return product

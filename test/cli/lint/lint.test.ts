@@ -154,7 +154,7 @@ test('the version of Kubernetes decides which API versions are served', async (t
   const found = await lintFiles(t, { 'a.yaml': job }, '/a.yaml', '--kubernetes', '1.25')
   assert.match(
     found.stdout,
-    /^a\.yaml:1:1: error KL115: CronJob of batch\/v1beta1 is not served since Kubernetes 1\.25\n +right: batch\/v1$/m,
+    /^a\.yaml:1:1: error KL115: CronJob of batch\/v1beta1 is not served since Kubernetes 1\.25\n +expected: batch\/v1$/m,
   )
   assert.equal((await lintFiles(t, { 'a.yaml': job }, '/a.yaml', '--kubernetes', 'v1.24.3')).code, 0)
 })

@@ -174,6 +174,14 @@ test('values of upstream’s charts become values of charts/keymount, with what 
       /^helm upgrade --install keymount charts\/keymount -n kube-system -f \S+\/out\/helmvalues-webhook\.values$/m,
     )
     assert.doesNotMatch(report, /kubectl apply/)
+    const steps: string[] = report.match(/^helm \S+/gm) ?? []
+    const first = steps.indexOf('helm uninstall')
+    assert.ok(first > 0 && steps.slice(0, first).every((step) => step === 'helm template'), steps.join(', '))
+    assert.ok(
+      steps.slice(first + 1).every((step) => step === 'helm upgrade'),
+      steps.join(', '),
+    )
+    assert.doesNotMatch(report, /old Secrets/)
   })
 })
 

@@ -104,7 +104,7 @@ test('something is left out: status 1, the place and the reason, and no file of 
   const { directory, out } = filesOf(t, { 'in.yaml': bad })
   const { code, stdout } = await runCli(['migrate', '-o', out, join(directory, 'in.yaml')])
   assert.equal(code, 1)
-  assert.match(stdout, /in\.yaml:20:29: error KM115: ExternalSecret web\/db: decodingStrategy Auto\n {4}right: /)
+  assert.match(stdout, /in\.yaml:20:29: error KM115: ExternalSecret web\/db: decodingStrategy Auto\n {4}expected: /)
   assert.deepEqual(readdirSync(out), ['REPORT.md'])
 })
 

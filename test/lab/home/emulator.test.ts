@@ -146,6 +146,19 @@ test('the emulator wins on a machine with a proxy and a CA of its own, and both 
   assert.match(other.stderr, /502/)
 })
 
+test('az of the command is signed in to its emulator, also in a shell that keymount env has pointed at a lab', async (t) => {
+  const { run } = emulator(t)
+  const script = 'cat "$AZURE_CONFIG_DIR/azureProfile.json"; echo; echo "$AZURE_TENANT_ID"'
+  const { code, stdout, stderr } = await run(['exec', '--', 'sh', '-c', script], { AZURE_CONFIG_DIR: '/nowhere/az' })
+  assert.equal(code, 0, stderr)
+  const [profile = '', tenant] = stdout.trim().split('\n')
+  const { subscriptions } = JSON.parse(profile) as { subscriptions: { tenantId: string }[] }
+  assert.deepEqual(
+    subscriptions.map(({ tenantId }) => tenantId),
+    [tenant],
+  )
+})
+
 test('serve prints the variables of an emulator as JSON, and stops with its standard input', async (t) => {
   const { start, leftBehind } = emulator(t)
   const child = start(['serve', '--vault', 'app', '--secret', 'password=example'])

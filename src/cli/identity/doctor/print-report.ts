@@ -1,4 +1,3 @@
-import { wrapText } from '#lib/formats'
 import type { Terminal } from '#terminal'
 import type { Finding, Section } from './finding.ts'
 
@@ -25,10 +24,10 @@ export function printReport({ pod, sections }: Report, terminal: Terminal): void
 }
 
 function printFinding({ check, status, text, fix = [] }: Finding, checkWidth: number, terminal: Terminal): void {
-  const { line, style, width } = terminal
+  const { line, style, width, wrap } = terminal
   const marks = { ok: style.good('✓'), problem: style.bad('✗'), note: style.dim('·'), unknown: style.dim('?') }
   const margin = ' '.repeat(indent.length + 2 + checkWidth + 2)
-  const words = wrapText(text, width - margin.length)
+  const words = wrap(text, width - margin.length)
   const [first = '', ...rest] = status === 'unknown' ? words.map(style.dim) : words
   line(`${indent}${marks[status]} ${check.padEnd(checkWidth)}  ${first}`)
   for (const more of rest) line(`${margin}${more}`)

@@ -1,5 +1,4 @@
 import { type KubeClient, type Pod, resources } from '#kubernetes/client'
-import { wrapText } from '#lib/formats'
 import type { Terminal } from '#terminal'
 import { attempt } from '../../answer.ts'
 import { classVolumes } from '../../cluster/class-volumes.ts'
@@ -53,13 +52,13 @@ async function examinePod(
   return [{ name, problems, notes }]
 }
 
-export function printSurvey({ namespace, pods, unlabelled }: Survey, { line, style, width }: Terminal): void {
+export function printSurvey({ namespace, pods, unlabelled }: Survey, { line, style, width, wrap }: Terminal): void {
   if (pods.length === 0) line(`No pod of namespace ${namespace} asks for an identity of Azure.`)
   else line(`Pods of namespace ${style.strong(namespace)} that sign in to Azure`)
   for (const { name, problems, notes } of pods) {
     line(`  ${problems.length === 0 ? style.good('✓') : style.bad('✗')} ${name}`)
     for (const { check, text } of [...problems, ...notes]) {
-      for (const words of wrapText(`${check}: ${text}`, width - 6)) line(`      ${words}`)
+      for (const words of wrap(`${check}: ${text}`, width - 6)) line(`      ${words}`)
     }
   }
   for (const name of unlabelled)

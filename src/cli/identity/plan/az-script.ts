@@ -5,7 +5,7 @@ import type { FleetCluster, Grant, IdentityPlan, ManifestChange, Part } from './
 import { changePatch, permissionManifests } from './manifests.ts'
 
 /**
- * The plan as a script of az and kubectl for bash. It may run again: what is there stays. Every name is quoted for the shell, and
+ * The plan as a script of az and kubectl for bash. You can run it again; existing objects are kept. Every name is quoted for the shell, and
  * none of them is in a comment.
  */
 export function azScript(plans: readonly IdentityPlan[], fleet: readonly FleetCluster[]): string {
@@ -18,7 +18,7 @@ export function azScript(plans: readonly IdentityPlan[], fleet: readonly FleetCl
 }
 
 const head = `#!/usr/bin/env bash
-# Made by keymount identity plan, for bash with az (signed in) and kubectl. It may run again: what is there stays.
+# Made by keymount identity plan, for bash with az (signed in) and kubectl. You can run it again; existing objects are kept.
 set -euo pipefail`
 
 const functions = `# The identity with a client id: its name, group, location, object id, and the credentials that it has.

@@ -121,6 +121,11 @@ export function isUpstreamValues(manifest: Manifest): boolean {
   return manifest.kind === kind && manifest.apiVersion.startsWith(group)
 }
 
+/** Whether they are values of a chart whose release has to be uninstalled before charts/keymount is installed. */
+export function isReplacedChart({ apiVersion }: Manifest): boolean {
+  return [...withDriver, ...served].some((chart) => apiVersion === `${group}${chart}`)
+}
+
 /** Values of charts/keymount that mean the same. */
 export function convertValues(work: Work): Draft {
   const { apiVersion, file } = work.manifest
@@ -150,6 +155,7 @@ export function convertValues(work: Work): Draft {
     work.add('KM602', `the file works unchanged with Keymount’s chart ${chart} (keymount charts serve)`)
   const comment = [
     `Values of charts/keymount that mean what ${oneLine(basename(file))} means to the chart ${chart}:`,
+    ...(isReplacedChart(work.manifest) ? ['after helm uninstall of the old release (docs/migrate.md):'] : []),
     'helm upgrade --install keymount charts/keymount -n kube-system -f THIS_FILE',
   ].join('\n')
   const text = printManifests([{ object: ours, comment }])

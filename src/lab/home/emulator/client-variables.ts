@@ -9,6 +9,8 @@ import { vaultUrlOf } from './vault-with-secrets.ts'
 export interface ClientVariablesOptions {
   azure: Pick<LocalAzure, 'proxyUrl' | 'caFile'>
   credentials: AzureCredentials
+  /** Directory in which az is signed in. */
+  azureCli: string
   /** The first vault, which most programs need only one of. */
   vault: string | undefined
   /** Where the bundle of CA certificates is written. */
@@ -32,7 +34,7 @@ export const bundleVariables = [
  * variable of the user's that would point elsewhere. Lower-case proxy variables are set too, because curl and Go prefer them.
  */
 export function clientVariables(options: ClientVariablesOptions): Record<string, string | undefined> {
-  const { azure, credentials, vault, bundle, env } = options
+  const { azure, credentials, azureCli, vault, bundle, env } = options
   writeCaBundle(bundle, [readFileSync(azure.caFile, 'utf8'), ...userCertificates(env)].join('\n'))
   const exceptions = exceptionsFromProxy(env)
   return {
@@ -42,6 +44,7 @@ export function clientVariables(options: ClientVariablesOptions): Record<string,
     no_proxy: exceptions,
     ...Object.fromEntries(bundleVariables.map((name) => [name, bundle])),
     ...administratorVariables(credentials),
+    AZURE_CONFIG_DIR: azureCli,
     KEY_VAULT_NAME: vault,
     VAULT_URL: vault === undefined ? undefined : vaultUrlOf(vault),
   }

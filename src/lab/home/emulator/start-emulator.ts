@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Problems, type Running } from '#lib'
+import { writeAzProfile } from '../azure/az-profile.ts'
 import { createLabAzure, readCredentials } from '../azure/lab-azure.ts'
 import type { Environment } from '../original-environment.ts'
 import { clientVariables } from './client-variables.ts'
@@ -33,9 +34,14 @@ export async function startEmulator({ vaults, env, offline }: EmulatorOptions): 
   problems.throwIfAny('environment')
   const azure = await startLocalAzure({ stateDir: join(directory, 'state'), forwarding })
   started.defer(() => azure.stop())
+  const credentials = readCredentials(azure.credentialsFile)
+  // A shell with the variables of `keymount env` has the sign-in of another local Azure.
+  const azureCli = join(directory, 'az')
+  writeAzProfile(azureCli, credentials)
   const variables = clientVariables({
     azure,
-    credentials: readCredentials(azure.credentialsFile),
+    credentials,
+    azureCli,
     vault: vaults[0]?.name,
     bundle: join(directory, 'ca-bundle.pem'),
     env,

@@ -31,14 +31,19 @@ export async function bringUpProduct(
     return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
   }
   try {
-    return await terminal.step(
-      'Keymount',
-      run,
-      ({ pods }) => `driver and provider are running (${countOf(pods.length, 'pod')})`,
-    )
+    return await terminal.step('Keymount', run, ({ pods }) => partsText(pods.length, state))
   } finally {
     kube.close()
   }
+}
+
+/** What the lab has installed, one line per part. */
+export function partsText(pods: number, { secretSync, sync }: Pick<LabState, 'secretSync' | 'sync'>): string {
+  return [
+    `driver and provider are running (${countOf(pods, 'pod')})`,
+    ...(secretSync === true ? ['the driver writes Kubernetes Secrets (secretObjects)'] : []),
+    ...(sync === true ? ['the controller of SecretSyncs is installed'] : []),
+  ].join('\n')
 }
 
 /** Prepares a cluster for an installation of Keymount by its user: settings for the charts of the package, and the way to the local Azure. */

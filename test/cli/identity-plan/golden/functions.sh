@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Made by keymount identity plan, for bash with az (signed in) and kubectl. It may run again: what is there stays.
+# Made by keymount identity plan, for bash with az (signed in) and kubectl. You can run it again; existing objects are kept.
 set -euo pipefail
 
 # The identity with a client id: its name, group, location, object id, and the credentials that it has.
