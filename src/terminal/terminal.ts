@@ -117,7 +117,7 @@ function printStep(
   progress.above(() => void steps.write(`${printable(lines.join('\n'))}\n`))
 }
 
-/** Stands for a space that is no place to break a line. */
+/** Stands for a space at which no line is broken. */
 const joiner = '\u2060'
 
 function wrapSpelled({ spell, programName }: TerminalState, text: string, width: number): string[] {
