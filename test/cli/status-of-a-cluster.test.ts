@@ -95,5 +95,9 @@ test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab
     const ofLab = await runCli(['doctor'], { KEYMOUNT_HOME: root, KUBECONFIG: join(root, 'kubeconfig') })
     assert.equal(ofLab.code, 2)
     assert.match(ofLab.stderr, /start the lab: keymount up/)
+    // A home in which no lab could be: the user has other clusters.
+    const long = await runCli(['doctor'], { ...env, KEYMOUNT_HOME: `/tmp/${'long'.repeat(20)}` })
+    assert.equal(long.code, 2)
+    assert.match(long.stderr, /is unreachable/)
   })
 })

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { chosenHome, findLocalCluster, readLabState } from '#lab/home'
+import { chosenHome, findLocalCluster, type LabHome, readLabState } from '#lab/home'
 import { CliError, type CliWorld } from '#terminal'
 import type { ClusterOption } from '../options.ts'
+import { isOfLab } from './is-of-lab.ts'
 
 /**
  * The kubeconfig of a command that works on any cluster with Keymount: that of the option, of KUBECONFIG, of the lab if it
@@ -28,8 +29,19 @@ export function chosenKubeconfig({ kubeconfig, home: named }: ClusterOption, wor
 
 /** The same; undefined if there is none. */
 export function kubeconfigIfAny(options: ClusterOption, world: CliWorld): string | undefined {
+  return unlessRefused(() => chosenKubeconfig(options, world))
+}
+
+/** The lab whose kubeconfig is chosen. A user of other clusters may have a home in which no lab could be. */
+export function labOfKubeconfig(options: ClusterOption, world: CliWorld): LabHome | undefined {
+  const kubeconfig = kubeconfigIfAny(options, world)
+  const home = unlessRefused(() => chosenHome(world, options.home))
+  return kubeconfig !== undefined && home !== undefined && isOfLab(kubeconfig, home) ? home : undefined
+}
+
+function unlessRefused<T>(choose: () => T): T | undefined {
   try {
-    return chosenKubeconfig(options, world)
+    return choose()
   } catch (error) {
     if (error instanceof CliError) return undefined
     throw error

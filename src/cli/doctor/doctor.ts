@@ -1,7 +1,5 @@
-import { chosenHome } from '#lab/home'
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
-import { chosenKubeconfig, kubeconfigIfAny } from '../cluster/chosen-kubeconfig.ts'
-import { isOfLab } from '../cluster/is-of-lab.ts'
+import { chosenKubeconfig, labOfKubeconfig } from '../cluster/chosen-kubeconfig.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
 import { parseAzureFlags } from '../identity/azure-flags.ts'
 import { openAzure } from '../identity/azure-session.ts'
@@ -52,9 +50,8 @@ export async function doctor(command: DoctorCommand): Promise<number> {
 
 /** The command that starts the lab, where its cluster is the one that is examined. */
 function startOfLab({ cluster, world }: DoctorCommand): string[] {
-  const home = chosenHome(world, cluster.home)
-  const kubeconfig = kubeconfigIfAny(cluster, world)
-  return kubeconfig !== undefined && isOfLab(kubeconfig, home) ? [`start the lab: keymount up${home.option}`] : []
+  const home = labOfKubeconfig(cluster, world)
+  return home === undefined ? [] : [`start the lab: keymount up${home.option}`]
 }
 
 async function examine(command: DoctorCommand): Promise<DoctorReport> {

@@ -81,7 +81,7 @@ export function doctorCases(lab: () => Lab): void {
     async function examine({ namespace }: Workload, ...words: string[]) {
       const env = { KUBECONFIG: lab().kubeconfig, NO_COLOR: '1' }
       const { code, stdout, stderr } = await runCli(['doctor', ...words, '-n', namespace, '-o', 'json'], env)
-      assert.notEqual(code, 2, stderr)
+      assert.ok(code === 0 || (code === 1 && stdout !== ''), stderr)
       return { code, steps: (JSON.parse(stdout) as { steps: Row[] }).steps }
     }
 
