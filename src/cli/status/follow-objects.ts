@@ -116,10 +116,11 @@ function followSource(follower: Follower, source: Source): { ready: Promise<void
       const answer = await attempt(() => isServed(follower, source))
       if (signal.aborted) break
       if ('value' in answer && answer.value) {
-        missing.delete(source.noun)
         const following = start(follower, source)
         follower.followings.push(following)
         await following.synced.catch(() => undefined)
+        // Until it has listed, a view without its objects must not look complete.
+        if (missing.delete(source.noun)) follower.version += 1
         break
       }
       if ('why' in answer) missing.set(source.noun, answer.why)
