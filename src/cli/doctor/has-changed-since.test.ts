@@ -19,6 +19,7 @@ test('a report is older than the last change of the class: of its spec, and not 
   const spec = (time: string) => ({ time, fieldsV1: { 'f:spec': { 'f:parameters': {} } } })
   assert.equal(hasChangedSince(report, classes()), false)
   assert.equal(hasChangedSince(report, classes(spec('2026-01-01T09:59:59Z'))), false)
+  assert.equal(hasChangedSince(report, classes(spec('2026-01-01T10:00:00Z'))), false, 'in the same second')
   assert.equal(hasChangedSince(report, classes(spec('2026-01-01T10:00:01Z'))), true)
   const annotated = { time: '2026-01-01T10:00:01Z', fieldsV1: { 'f:metadata': { 'f:annotations': {} } } }
   assert.equal(hasChangedSince(report, classes(annotated)), false)

@@ -10,14 +10,14 @@ const stepsOfClass: ReadonlySet<StepId> = new Set(['K3', 'K4', 'I3', 'I5', 'I6',
 /** Whether the class was changed after the report about it. */
 export function hasChangedSince(report: Report, { classes }: Pick<ClusterFacts, 'classes'>): boolean {
   const { step, at, lastAt = at, className } = report
-  // Times of changes have whole seconds.
+  // Times of changes have whole seconds: of a report in the same second it is not known, so it counts as one of now.
   const reported = Math.floor((Date.parse(lastAt) || Number.POSITIVE_INFINITY) / 1000) * 1000
   // The driver reads stale values every 15 s: the record is of now.
   if (!stepsOfClass.has(step) || report.isStale === true) return false
   return classes.some((mounted) => {
     const object = 'value' in mounted.class ? mounted.class.value : undefined
     if (object === undefined || (className !== undefined && mounted.className !== className)) return false
-    return lastChange(object) >= reported
+    return lastChange(object) > reported
   })
 }
 
