@@ -18,7 +18,7 @@ test('up --events pushes a change to the pod, which is polled once an hour; even
   skip,
 }, async (t) => {
   const { home, lab, printed, az, read } = await startLabWithExample(t, '--events', '--rotation-poll-interval', '1h')
-  assert.match(printed, /Events .* 1 vault is subscribed to/)
+  assert.match(printed, /Events .* changes in 1 vault reach the pods at once/)
 
   await az('keyvault secret set --vault-name keymount-example --name ExampleSecret --value pushed')
   await eventually(async () => assert.equal(await read(), 'pushed'))
