@@ -34,7 +34,7 @@ test('up --events pushes a change to the pod, which is polled once an hour; even
   // A vault that comes later is subscribed to by another "up --events".
   await az('keyvault create --name keymount-second --resource-group keymount-example --location westeurope')
   const again = await home.keymount('up', '--events')
-  assert.match(again.stderr, /Events .* 2 vaults are subscribed to/)
+  assert.match(again.stderr, /Events .* changes in 2 vaults reach the pods at once/)
 })
 
 test('events status shows a namespace topic that has not answered yet, one that answers, and one that refuses, with the reason until it is over', {
