@@ -1,5 +1,6 @@
-import { type KubeClient, KubeError } from '#kubernetes/client'
+import type { KubeClient } from '#kubernetes/client'
 import { errorMessage } from '#lib'
+import { requireAnswers } from '../cluster/require-answers.ts'
 import { cleanText } from '../status/clean-text.ts'
 
 /** Whether the API server still answers: a watch that is interrupted only tries again. */
@@ -42,11 +43,9 @@ export function createPulse(kube: KubeClient, signal: AbortSignal): Pulse {
 
 async function problemOf(kube: KubeClient, signal: AbortSignal): Promise<string | null> {
   try {
-    await kube.raw({ method: 'GET', path: '/version', timeoutMs, signal })
+    await requireAnswers(kube, { timeoutMs, signal })
     return null
   } catch (error) {
-    // A refusal is an answer, except of who the user is: nothing is read for them any more.
-    const isAnswer = error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 401
-    return isAnswer ? null : cleanText(errorMessage(error))
+    return cleanText(errorMessage(error))
   }
 }

@@ -1,4 +1,4 @@
-import { execInPod, type KubeEvent, type Pod, resources, wasFound } from '#kubernetes/client'
+import { execInPod, isPodReady, type KubeEvent, type Pod, resources, wasFound } from '#kubernetes/client'
 import type { Lab, Session } from '#lab/home'
 import { poll } from '#lib/async'
 import { CliError } from '#terminal'
@@ -41,8 +41,7 @@ export async function podReady(context: DemoContext): Promise<Pod> {
   try {
     return await until(context, `pod ${exampleNames.pod} is ready`, async () => {
       const pod = await context.kube.get(resources.pods, examplePod)
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
-      return ready === true ? pod : undefined
+      return isPodReady(pod) ? pod : undefined
     })
   } catch (error) {
     if (!(error instanceof CliError)) throw error

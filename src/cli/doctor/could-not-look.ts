@@ -1,4 +1,4 @@
-import { type KubeClient, KubeError } from '#kubernetes/client'
+import { KubeError } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import { CliError } from '#terminal'
 
@@ -31,16 +31,5 @@ export async function asCouldNotLook<T>(
       code: 'usage',
       cause,
     })
-  }
-}
-
-/** Rejects with a {@link KubeError} if the API server gives no answers, or none to this user: each step would print the same. */
-export async function requireAnswers(kube: KubeClient): Promise<void> {
-  try {
-    await kube.raw({ method: 'GET', path: '/version' })
-  } catch (error) {
-    // A server that refuses or lacks this path answers.
-    const isAnswer = error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 401
-    if (!isAnswer) throw error
   }
 }

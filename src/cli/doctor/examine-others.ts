@@ -1,5 +1,6 @@
 import { checkClass } from '#azure/class'
 import {
+  isPodReady,
   type KubeClient,
   type KubeObject,
   type Pod,
@@ -23,7 +24,7 @@ import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
 import type { PodRef } from './pod-facts.ts'
-import { gatherDeployments, gatherNode, gatherProduct, isReady } from './product-facts.ts'
+import { gatherDeployments, gatherNode, gatherProduct } from './product-facts.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf, type StepId } from './step.ts'
 import { stepOfCode } from './step-of-code.ts'
 
@@ -113,7 +114,7 @@ async function gatherController(kube: KubeClient): Promise<Controller> {
 
 function judgeController({ pods, deployments, installation }: Controller): Observation[] {
   if ('why' in pods) return [notKnown(pods.why)]
-  if (pods.value.some(isReady)) return [fine('the sync controller runs')]
+  if (pods.value.some(isPodReady)) return [fine('the sync controller runs')]
   const all = 'value' in deployments ? deployments.value : []
   const found = all.find(({ metadata }) => metadata.name === controllerName)
   if (found !== undefined) return judgeDeployments([{ ...productDeployment(found), ready: 0 }])

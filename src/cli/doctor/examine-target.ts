@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type KubeClient, type Pod, resources, type UntypedObject } from '#kubernetes/client'
+import { isPodReady, type KubeClient, type Pod, resources, type UntypedObject } from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
 import { recordOf } from '#lib/formats'
 import { codesIn } from '#product/error-catalogue'
@@ -12,7 +12,7 @@ import { examineClassAlone, examineNode, examineSecretSync } from './examine-oth
 import { type AzureAccess, examinePod } from './examine-pod.ts'
 import { gatherPod, type PodRef } from './pod-facts.ts'
 import { probePod } from './probe.ts'
-import { gatherProduct, isReady, type ProductFacts } from './product-facts.ts'
+import { gatherProduct, type ProductFacts } from './product-facts.ts'
 import type { DoctorReport } from './report.ts'
 import { fail, type Observed, type Step, stepIds, tableOf } from './step.ts'
 import type { Target } from './target.ts'
@@ -127,7 +127,7 @@ async function worstOf(examination: TargetExamination, pods: readonly Pod[]): Pr
 /** Pods that wait first, then those that restart. */
 function rankOf(pod: Pod): number {
   if (pod.status?.phase === 'Pending' || pod.status?.phase === undefined) return 0
-  return isReady(pod) ? 2 : 1
+  return isPodReady(pod) ? 2 : 1
 }
 
 /** How far along the data path a pod gets without a failure, then without a warning. */

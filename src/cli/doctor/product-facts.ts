@@ -1,6 +1,7 @@
 import {
   type CsiNode,
   type DaemonSet,
+  isPodReady,
   type KubeClient,
   type KubeObject,
   lastLogLine,
@@ -90,13 +91,9 @@ export async function gatherNode(kube: KubeClient, name: string, product?: Produ
   return { name, node, csiNode, pods: here, daemonSets, logs }
 }
 
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
-}
-
 async function lastLines(kube: KubeClient, pods: readonly Pod[]): Promise<ReadonlyMap<string, string>> {
   const failing = pods
-    .filter((pod) => !isReady(pod))
+    .filter((pod) => !isPodReady(pod))
     .flatMap(({ metadata, status }) =>
       (status?.containerStatuses ?? []).filter(({ ready }) => !ready).map(({ name }) => ({ metadata, name })),
     )

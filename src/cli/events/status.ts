@@ -14,7 +14,7 @@ import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#termin
 import { type Answer, attempt } from '../answer.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
 import { notReadyText } from '../doctor/judge/judge-deployments.ts'
-import { gatherDeployments, gatherProduct } from '../doctor/product-facts.ts'
+import { gatherDeployments, gatherProduct, namespacesOf, type ProductFacts } from '../doctor/product-facts.ts'
 import type { ClusterOption } from '../options.ts'
 import { type EventsFigures, readFigures } from './read-figures.ts'
 
@@ -54,9 +54,12 @@ export async function eventsStatus({ json, cluster, world }: StatusCommand): Pro
 
 /** Exported for its test. */
 export async function readStatus(kube: KubeClient): Promise<EventsStatus> {
-  const operators = await attempt(() => findOperators(kube))
+  const product = await gatherProduct(kube)
+  const operators = await attempt(() => findOperators(kube, product))
   const { running, ignored } = 'value' in operators ? operators.value : { running: [], ignored: [] }
-  const figures = await attempt(async () => (running.length === 0 ? noOperator(kube) : figuresOf(kube, running)))
+  const figures = await attempt(async () =>
+    running.length === 0 ? noOperator(kube, product) : figuresOf(kube, running),
+  )
   const answered = new Set('value' in figures ? figures.value.sources.map(({ name }) => name) : [])
   return {
     pods: 'value' in operators ? { value: running.map(objectKey) } : operators,
@@ -72,14 +75,16 @@ export async function readStatus(kube: KubeClient): Promise<EventsStatus> {
  * Pods that run as the operator. Anyone who may create pods can give one the operator's label: where pods of the drivers are
  * known, only those of their namespaces count.
  */
-async function findOperators(kube: KubeClient): Promise<{ running: readonly Pod[]; ignored: readonly Pod[] }> {
+async function findOperators(
+  kube: KubeClient,
+  { pods: drivers }: ProductFacts,
+): Promise<{ running: readonly Pod[]; ignored: readonly Pod[] }> {
   const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
   const pods = items.filter(
     ({ metadata, status }) => status?.phase === 'Running' && metadata.deletionTimestamp === undefined,
   )
-  const { pods: drivers } = await gatherProduct(kube)
   if ('why' in drivers || drivers.value.length === 0) return { running: pods, ignored: [] }
-  const namespaces = new Set(drivers.value.map(({ metadata }) => metadata.namespace))
+  const namespaces = namespacesOf(drivers.value)
   const { running = [], ignored = [] } = Object.groupBy(pods, ({ metadata }) =>
     namespaces.has(metadata.namespace) ? 'running' : 'ignored',
   )
@@ -111,8 +116,8 @@ function metricsPortOf(pod: Pod): number {
 }
 
 /** Rejects with what keeps the operator from running: its Deployment has no pod, or there is none. */
-async function noOperator(kube: KubeClient): Promise<never> {
-  const deployments = await gatherDeployments(kube, await gatherProduct(kube))
+async function noOperator(kube: KubeClient, product: ProductFacts): Promise<never> {
+  const deployments = await gatherDeployments(kube, product)
   const all = 'value' in deployments ? deployments.value : []
   const found = all.find(({ metadata }) => metadata.name === 'keymount-operator')
   const why = found === undefined ? 'set events.enabled of the chart' : notReadyText(productDeployment(found))

@@ -51,11 +51,11 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
 }
 
 /** The write that has to follow one of this state of the volume, because more happened during it. */
-function retryAfter({ volumes, clock, statusIntervalMs }: Node, written: Volume): VolumeStatus['retry'] {
-  const current = volumes.get(written.target)
+function retryAfter(node: Node, written: Volume): VolumeStatus['retry'] {
+  const current = node.volumes.get(written.target)
   if (current === undefined) return undefined
   // Another write, which ended first, may have named a later check: this one has replaced it.
-  if (current.nextCheckAt - written.nextCheckAt > statusIntervalMs) return { at: clock.elapsed(), times: 0 }
+  if (current.nextCheckAt - written.nextCheckAt > node.statusIntervalMs) return dueNow(node, current).retry
   // The Secrets may have been written meanwhile.
   return current.mirroredFor === written.mirroredFor ? undefined : current.status.retry
 }

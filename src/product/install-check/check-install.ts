@@ -1,5 +1,13 @@
 import type { CheckResult } from '#daemon'
-import { isNotFound, type KubeClient, type KubeObject, lastLogLine, type Pod, resources } from '#kubernetes/client'
+import {
+  isNotFound,
+  isPodReady,
+  type KubeClient,
+  type KubeObject,
+  lastLogLine,
+  type Pod,
+  resources,
+} from '#kubernetes/client'
 import { type Clock, errorMessage, sleep, systemClock } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import type { InstallCheckConfig } from './config.ts'
@@ -57,10 +65,10 @@ async function reasonsOf({ kube, namespace, selector }: Check): Promise<string[]
 }
 
 /** Of a workload: the pod of this check is not ready either. */
-function isFailing({ metadata, status }: Pod): boolean {
-  if (metadata.labels?.['app.kubernetes.io/component'] === 'install-check' || status?.phase === 'Succeeded')
-    return false
-  return !(status?.conditions ?? []).some((one) => one.type === 'Ready' && one.status === 'True')
+function isFailing(pod: Pod): boolean {
+  const { metadata, status } = pod
+  const isOfWorkload = metadata.labels?.['app.kubernetes.io/component'] !== 'install-check'
+  return isOfWorkload && status?.phase !== 'Succeeded' && !isPodReady(pod)
 }
 
 async function reasonOf(kube: KubeClient, { metadata: { namespace = '', name = '' }, status }: Pod): Promise<string> {

@@ -161,7 +161,7 @@ async function readFiles(run: Run, secretClass: SecretProviderClass): Promise<Pr
     permission: '420',
     currentObjectVersion: Object.entries(versionsOf(sync)).map(([id, version]) => ({ id, version })),
   }
-  const response = await providers.mount(provider, request, { signal }).catch(async (error: unknown) => {
+  const response = await providers.mount(provider, request, { signal }).catch((error: unknown) => {
     if (!isOverload(error)) accounts.forget(account)
     throw providerFailure(reconciler, error, provider)
   })

@@ -114,7 +114,7 @@ export function startSync(config: SyncConfig, world: SyncWorld): Running {
   }
   const options = { kube, clock, log, namespaceSelector, syncClasses, queue, onGone }
   controller.watches.push(...namespaces.map((namespace) => watch({ ...options, namespace })))
-  for (const one of controller.watches) started.defer(one.stop)
+  started.defer(async () => void (await Promise.all(controller.watches.map((one) => one.stop()))))
   // First of all, so that no work meets a watch that has ended.
   started.defer(queue.stop)
   metrics.state(() => stateOf(controller))

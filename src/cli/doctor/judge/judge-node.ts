@@ -1,8 +1,8 @@
-import type { Container, DaemonSet, Node, Pod } from '#kubernetes/client'
+import { type Container, type DaemonSet, isPodReady, type Node, type Pod } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { recordOf, stringOf } from '#lib/formats'
 import { commandLine } from '#terminal'
-import { driverApp, isReady, type NodeFacts, providerApp } from '../product-facts.ts'
+import { driverApp, type NodeFacts, providerApp } from '../product-facts.ts'
 import { fail, fine, hasFailed, notKnown, type Observation, warn } from '../step.ts'
 
 const programs = [
@@ -32,7 +32,7 @@ function judgeProgram(program: Program, facts: NodeFacts, pods: readonly Pod[], 
   if (pod === undefined) return [absent(program, facts, installCommand)]
   // While an update replaces a pod, the other one of the same release works.
   const ofReleases = [...Map.groupBy(here, ({ metadata }) => `${metadata.namespace}/${releaseOf(metadata)}`).values()]
-  const down = ofReleases.filter((group) => group.every((one) => !isReady(one)))
+  const down = ofReleases.filter((group) => group.every((one) => !isPodReady(one)))
   const worksWithout = down.length < ofReleases.length
   return down.flatMap(([one]) => {
     if (one === undefined) return []

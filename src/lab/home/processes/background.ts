@@ -11,7 +11,7 @@ import {
   statSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { errorCode, sleep } from '#lib'
+import { errorCode } from '#lib'
 import { poll } from '#lib/async'
 import { replaceFile } from '#lib/files'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
@@ -142,10 +142,10 @@ export async function stopBackground(
     return 'absent'
   }
   signalProcess(identity.pid, 'SIGTERM')
-  const inTime = await endsWithin(identity, graceMs)
+  const inTime = await hasEndedWithin(identity, graceMs)
   if (!inTime) {
     signalProcess(identity.pid, 'SIGKILL')
-    await endsWithin(identity, 5000)
+    await hasEndedWithin(identity, 5000)
   }
   removeFiles(home, name)
   return inTime ? 'stopped' : 'killed'
@@ -214,13 +214,9 @@ function signalProcess(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-async function endsWithin(identity: ProcessIdentity, ms: number): Promise<boolean> {
-  const deadline = performance.now() + ms
-  while (isSameProcessAlive(identity)) {
-    if (performance.now() > deadline) return false
-    await sleep(pollMs)
-  }
-  return true
+function hasEndedWithin(identity: ProcessIdentity, ms: number): Promise<boolean> {
+  const hasEnded = () => !isSameProcessAlive(identity) || undefined
+  return poll<boolean>(hasEnded, { everyMs: pollMs, withinMs: ms, late: () => false })
 }
 
 /** The last lines, for people: log records as `level message`, anything else as it is. */

@@ -1,5 +1,5 @@
 import { isForbidden, type KubeClient, type KubeObject, resources, type UntypedObject } from '#kubernetes/client'
-import { recordOf, valueAt } from '#lib/formats'
+import { valueAt } from '#lib/formats'
 
 /** Chart and manifests give it to every Deployment of Keymount: operator, sync controller, webhook, MIC. */
 export const productLabel = 'app.kubernetes.io/name=keymount'
@@ -36,7 +36,7 @@ export function ofProduct<T extends KubeObject>(
 
 export function productDeployment({ metadata, ...rest }: UntypedObject): ProductDeployment {
   const numberAt = (of: unknown, name: string, otherwise: number) => {
-    const found = valueAt(recordOf(of), name)
+    const found = valueAt(of, name)
     return typeof found === 'number' ? found : otherwise
   }
   return {

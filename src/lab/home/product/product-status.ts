@@ -1,4 +1,4 @@
-import { type DaemonSet, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { type DaemonSet, isPodReady, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
 import { poll } from '#lib/async'
 import { createHttpClient } from '#lib/http'
 import { CliError } from '#terminal'
@@ -105,9 +105,9 @@ async function allAnswer(probes: readonly URL[]): Promise<boolean> {
   }
 }
 
-function productPod({ metadata, spec, status }: Pod): ProductPod {
+function productPod(pod: Pod): ProductPod {
+  const { metadata, spec, status } = pod
   const containers = status?.containerStatuses ?? []
-  const conditions = status?.conditions ?? []
   const waiting = containers.map(({ state }) => state?.waiting).find((found) => found !== undefined)
   return {
     namespace: metadata.namespace ?? '',
@@ -115,7 +115,7 @@ function productPod({ metadata, spec, status }: Pod): ProductPod {
     app: metadata.labels?.app ?? '',
     node: spec.nodeName ?? '',
     phase: status?.phase ?? 'Pending',
-    ready: conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True'),
+    ready: isPodReady(pod),
     restarts: containers.reduce((sum, { restartCount }) => sum + restartCount, 0),
     problem: waiting === undefined ? undefined : [waiting.reason, waiting.message].filter(Boolean).join(': '),
   }
